@@ -1,0 +1,121 @@
+//! `Batch` and `RowId`, the only currency between modules. A batch is a run of consecutive rows of
+//! one file, at most [`MAX_ROWS`] of them, with only the columns that somebody asked for.
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use serde::{Deserialize, Serialize};
+
+/// Rows in a batch, at most.
+pub const MAX_ROWS: usize = 32 * 1024;
+
+/// File (index into the sorted list of files) and 0-based record in it. No split, thread or batch
+/// size changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RowId {
+    pub source: u32,
+    pub row: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Batch {
+    frame: RecordBatch,
+    source: u32,
+    first_row: u64,
+}
+
+impl Batch {
+    pub fn new(frame: RecordBatch, source: u32, first_row: u64) -> Self {
+        Batch { frame, source, first_row }
+    }
+    pub fn rows(&self) -> usize {
+        self.frame.num_rows()
+    }
+    pub fn source(&self) -> u32 {
+        self.source
+    }
+    pub fn first_row(&self) -> u64 {
+        self.first_row
+    }
+    pub fn row_id(&self, i: usize) -> RowId {
+        RowId { source: self.source, row: self.first_row + i as u64 }
+    }
+    /// The column of that name, if this batch carries it.
+    pub fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.frame.column_by_name(name)
+    }
+    pub fn frame(&self) -> &RecordBatch {
+        &self.frame
+    }
+    /// Rows `from..from + len` of this batch, sharing its memory.
+    pub fn slice(&self, from: usize, len: usize) -> Batch {
+        Batch { frame: self.frame.slice(from, len), source: self.source, first_row: self.first_row + from as u64 }
+    }
+}
+
+/// A string column read without a copy, whatever its encoding (Utf8, LargeUtf8, Utf8View, or a
+/// dictionary of one of them).
+pub enum Text<'a> {
+    Utf8(&'a arrow::array::StringArray),
+    Large(&'a arrow::array::LargeStringArray),
+    View(&'a arrow::array::StringViewArray),
+    /// Keys widened to usize, with the dictionary's values.
+    Dict(Vec<Option<usize>>, Box<Text<'a>>),
+}
+
+impl<'a> Text<'a> {
+    /// `None` when the column holds no strings.
+    pub fn of(array: &'a dyn Array) -> Option<Self> {
+        use arrow::array::{AsArray, StringArray};
+        use arrow::datatypes::DataType;
+        Some(match array.data_type() {
+            DataType::Utf8 => Text::Utf8(array.as_any().downcast_ref::<StringArray>()?),
+            DataType::LargeUtf8 => Text::Large(array.as_string::<i64>()),
+            DataType::Utf8View => Text::View(array.as_string_view()),
+            DataType::Dictionary(_, _) => {
+                let dict = array.as_any_dictionary();
+                let keys = dict.normalized_keys();
+                let keys = keys.into_iter().enumerate().map(|(i, k)| (!dict.is_null(i)).then_some(k)).collect();
+                Text::Dict(keys, Box::new(Text::of(dict.values().as_ref())?))
+            }
+            _ => return None,
+        })
+    }
+    /// The string in row `i`; `None` is null.
+    pub fn get(&self, i: usize) -> Option<&str> {
+        match self {
+            Text::Utf8(a) => a.is_valid(i).then(|| a.value(i)),
+            Text::Large(a) => a.is_valid(i).then(|| a.value(i)),
+            Text::View(a) => a.is_valid(i).then(|| a.value(i)),
+            Text::Dict(keys, values) => keys[i].and_then(|k| values.get(k)),
+        }
+    }
+}
+
+/// A cell as plain text, the way the quarantine list's `id` column and class names print it:
+/// strings as they are, integers in decimal, everything else as Arrow displays it.
+pub fn cell_text(array: &dyn Array, row: usize) -> Option<String> {
+    if array.is_null(row) {
+        return None;
+    }
+    if let Some(text) = Text::of(array) {
+        return text.get(row).map(str::to_owned);
+    }
+    arrow::util::display::array_value_to_string(array, row).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{DictionaryArray, StringArray, StringViewArray};
+    use arrow::datatypes::Int8Type;
+
+    #[test]
+    fn text_reads_every_string_encoding_alike() {
+        let plain = StringArray::from(vec![Some("a"), None, Some("b")]);
+        let view = StringViewArray::from(vec![Some("a"), None, Some("b")]);
+        let dict: DictionaryArray<Int8Type> = vec![Some("a"), None, Some("b")].into_iter().collect();
+        for array in [&plain as &dyn Array, &view, &dict] {
+            let text = Text::of(array).expect("a string column");
+            assert_eq!((text.get(0), text.get(1), text.get(2)), (Some("a"), None, Some("b")));
+        }
+    }
+}

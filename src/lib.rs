@@ -1,0 +1,16 @@
+//! taster tastes a training set before the model does.
+
+pub mod batch;
+pub mod checks;
+pub mod contract;
+pub mod detectors;
+pub mod engine;
+pub mod error;
+pub mod features;
+pub mod quarantine;
+pub mod report;
+pub mod rule;
+pub mod sketch;
+pub mod source;
+pub mod stats;
+pub mod verdict;
