@@ -225,6 +225,9 @@ pub enum RuleKind {
     },
 }
 
+/// `parameter: value` pairs as written.
+pub type Parameters = Vec<(At<String>, Scalar)>;
+
 /// How much a detector was told.
 #[derive(Debug, Clone, Default)]
 pub struct Poisoning {
@@ -233,7 +236,7 @@ pub struct Poisoning {
     /// Detectors switched off one by one, by name or code, as written.
     pub disabled: Vec<At<String>>,
     /// `detector -> parameter -> value`.
-    pub parameters: Vec<(At<String>, Vec<(At<String>, Scalar)>)>,
+    pub parameters: Vec<(At<String>, Parameters)>,
     /// Default 0.1%.
     pub false_alarms: Option<At<Share>>,
     /// `25 rows`.
