@@ -1,1 +1,315 @@
-//! engine
+//! observe → merge → finish → judge over shards; the only file that knows that threads and rounds
+//! exist. Each worker thread owns one state per rule and takes the next shard when it is free;
+//! because merging is commutative and exact (see [`crate::rule`]), it does not matter which worker
+//! saw which shard. Judged shards are handed to the sink in shard order, so every output is
+//! byte-identical for any number of threads.
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::rule::{AnyModel, AnyState, DynRule, Findings, Outcome, Plan};
+use crate::source::{Shard, Source};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// More rounds than this is a rule that never ends.
+const MAX_ROUNDS: u32 = 16;
+
+/// What the engine reads rows from: a [`Source`], or rows in memory in tests and overlays.
+pub trait Input: Sync {
+    fn shards(&self) -> Vec<Shard>;
+    fn read(&self, shard: &Shard, columns: &[String], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()>;
+}
+
+impl Input for Source {
+    fn shards(&self) -> Vec<Shard> {
+        Source::shards(self)
+    }
+    fn read(&self, shard: &Shard, columns: &[String], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        Source::read(self, shard, columns, f)
+    }
+}
+
+/// Receives judged batches. `batch` runs in parallel, one part per shard; `append` runs alone and
+/// in shard order.
+pub trait Sink: Sync {
+    type Part: Send;
+    fn part(&self, shard: &Shard) -> Result<Self::Part>;
+    /// `findings` holds the hits of this batch, sorted by row and then by rule.
+    fn batch(&self, part: &mut Self::Part, batch: &Batch, findings: &Findings) -> Result<()>;
+    fn append(&self, part: Self::Part) -> Result<()>;
+    /// Columns that the sink itself reads (the id).
+    fn columns(&self) -> Vec<String>;
+}
+
+/// What a long run tells whoever waits for it.
+pub trait Progress: Sync {
+    fn pass(&self, name: &str, rows: u64);
+    fn rows(&self, n: u64);
+}
+
+pub struct Silent;
+
+impl Progress for Silent {
+    fn pass(&self, _: &str, _: u64) {}
+    fn rows(&self, _: u64) {}
+}
+
+pub struct Engine<'a, I: Input> {
+    pub input: &'a I,
+    pub plan: &'a Plan,
+    pub progress: &'a dyn Progress,
+    /// Set by a signal handler; checked between batches.
+    pub stop: &'a AtomicBool,
+    pool: rayon::ThreadPool,
+}
+
+/// A rule after its last observing round.
+pub struct Learned {
+    pub model: AnyModel,
+    pub outcome: Outcome,
+    /// Time spent in the rule itself, all threads added up.
+    pub spent: Duration,
+}
+
+impl<'a, I: Input> Engine<'a, I> {
+    pub fn new(input: &'a I, plan: &'a Plan, progress: &'a dyn Progress, stop: &'a AtomicBool) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(plan.threads.max(1))
+            .thread_name(|i| format!("taster-{i}"))
+            .build()
+            .map_err(|e| Error::resource("threads", e))?;
+        Ok(Engine { input, plan, progress, stop, pool })
+    }
+
+    /// Runs every rule's observing rounds. Each round decodes only the columns that the rules still
+    /// learning ask for.
+    pub fn learn(&self, rules: &[Box<dyn DynRule>]) -> Result<Vec<Learned>> {
+        let shards = self.input.shards();
+        let spent: Vec<AtomicU64> = rules.iter().map(|_| AtomicU64::new(0)).collect();
+        let mut models: Vec<Option<AnyModel>> = rules.iter().map(|_| None).collect();
+        let mut active: Vec<usize> = (0..rules.len()).collect();
+        let mut round = 0;
+        while !active.is_empty() {
+            round += 1;
+            if round > MAX_ROUNDS {
+                return Err(Error::internal(format!("rule {} does not end", rules[active[0]].meta().code)));
+            }
+            self.progress.pass(&format!("observing, round {round}"), self.plan.rows);
+            let states = self.observe(rules, &active, &models, round, &shards, &spent)?;
+            let mut still = Vec::new();
+            for (&r, state) in active.iter().zip(states) {
+                self.check_stop()?;
+                let clock = Instant::now();
+                let (model, again) = self.pool.install(|| rules[r].finish(round, models[r].as_ref(), self.plan, state))?;
+                add(&spent[r], clock);
+                models[r] = Some(model);
+                if again {
+                    still.push(r);
+                }
+            }
+            active = still;
+        }
+        let learned = rules.iter().zip(models).zip(spent).map(|((rule, model), spent)| {
+            let model = model.ok_or_else(|| Error::internal("a rule without a model"))?;
+            let outcome = rule.outcome(&model);
+            Ok(Learned { outcome, model, spent: Duration::from_nanos(spent.into_inner()) })
+        });
+        learned.collect()
+    }
+
+    fn observe(
+        &self,
+        rules: &[Box<dyn DynRule>],
+        active: &[usize],
+        models: &[Option<AnyModel>],
+        round: u32,
+        shards: &[Shard],
+        spent: &[AtomicU64],
+    ) -> Result<Vec<AnyState>> {
+        let columns = union(active.iter().map(|&r| rules[r].columns()));
+        let start = || -> Vec<AnyState> { active.iter().map(|&r| rules[r].start(round, models[r].as_ref(), self.plan)).collect() };
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let merged: Mutex<Option<Vec<AnyState>>> = Mutex::new(None);
+        let results: Vec<Result<()>> = self.pool.broadcast(|_| {
+            let mut states: Option<Vec<AnyState>> = None;
+            let run = || -> Result<()> {
+                while let Some(shard) = shards.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let states = states.get_or_insert_with(&start);
+                    self.input.read(shard, &columns, &mut |batch| {
+                        self.check_stop()?;
+                        if failed.load(Ordering::Relaxed) {
+                            return Err(Error::Interrupted);
+                        }
+                        for (&r, state) in active.iter().zip(states.iter_mut()) {
+                            let clock = Instant::now();
+                            rules[r].observe(round, models[r].as_ref(), self.plan, state, &batch)?;
+                            add(&spent[r], clock);
+                        }
+                        self.progress.rows(batch.rows() as u64);
+                        Ok(())
+                    })?;
+                }
+                Ok(())
+            };
+            let result = run_failing(run, &failed);
+            if result.is_ok()
+                && let Some(mine) = states
+            {
+                let mut merged = merged.lock().expect("no worker panics while it merges");
+                match merged.as_mut() {
+                    None => *merged = Some(mine),
+                    Some(all) => {
+                        for ((&r, into), other) in active.iter().zip(all.iter_mut()).zip(mine) {
+                            rules[r].merge(into, other);
+                        }
+                    }
+                }
+            }
+            result
+        });
+        first_error(results)?;
+        let merged = merged.into_inner().expect("no worker panics while it merges");
+        Ok(merged.unwrap_or_else(start))
+    }
+
+    /// Runs the judging pass for the rules that have findings and hands them to `sink`. Returns the
+    /// time each rule took.
+    pub fn judge<S: Sink>(&self, rules: &[Box<dyn DynRule>], learned: &[Learned], sink: &S) -> Result<Vec<Duration>> {
+        let spent: Vec<AtomicU64> = rules.iter().map(|_| AtomicU64::new(0)).collect();
+        let active: Vec<usize> = (0..rules.len()).filter(|&r| rules[r].has_rows(&learned[r].model)).collect();
+        if !active.is_empty() {
+            let shards = self.input.shards();
+            let columns = union(active.iter().map(|&r| rules[r].columns()).chain([sink.columns()]));
+            self.progress.pass("judging", self.plan.rows);
+            let order = Order::new();
+            let next = AtomicUsize::new(0);
+            let failed = AtomicBool::new(false);
+            let ahead = 2 * self.plan.threads.max(1);
+            let results: Vec<Result<()>> = self.pool.broadcast(|_| {
+                let run = || -> Result<()> {
+                    let mut findings = Findings::default();
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(shard) = shards.get(at) else { return Ok(()) };
+                        // Memory stays bounded: nobody runs far ahead of the shard being written.
+                        order.wait_until_near(at, ahead, &failed)?;
+                        let mut part = sink.part(shard)?;
+                        self.input.read(shard, &columns, &mut |batch| {
+                            self.check_stop()?;
+                            if failed.load(Ordering::Relaxed) {
+                                return Err(Error::Interrupted);
+                            }
+                            findings.clear();
+                            for &r in &active {
+                                let clock = Instant::now();
+                                let before = findings.hits.len();
+                                rules[r].judge(&learned[r].model, &batch, &mut findings)?;
+                                for hit in &mut findings.hits[before..] {
+                                    hit.rule = r as u16;
+                                }
+                                add(&spent[r], clock);
+                            }
+                            findings.sort();
+                            self.progress.rows(batch.rows() as u64);
+                            sink.batch(&mut part, &batch, &findings)
+                        })?;
+                        order.in_turn(at, &failed, || sink.append(part))?;
+                    }
+                };
+                let result = run_failing(run, &failed);
+                if result.is_err() {
+                    order.wake();
+                }
+                result
+            });
+            first_error(results)?;
+        }
+        Ok(spent.into_iter().map(|s| Duration::from_nanos(s.into_inner())).collect())
+    }
+
+    fn check_stop(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// Marks the run as failed when `run` errs or panics, so that the other workers stop soon and none
+/// waits forever for a shard that will not come.
+fn run_failing(run: impl FnOnce() -> Result<()>, failed: &AtomicBool) -> Result<()> {
+    struct Guard<'a>(&'a AtomicBool, bool);
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            if !self.1 {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+    let mut guard = Guard(failed, false);
+    let result = run();
+    guard.1 = result.is_ok();
+    result
+}
+
+fn add(total: &AtomicU64, since: Instant) {
+    total.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
+}
+
+fn union(lists: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let mut all: Vec<String> = lists.flatten().collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// A worker that stopped because another failed reports `Interrupted`; the cause goes first.
+fn first_error(results: Vec<Result<()>>) -> Result<()> {
+    let mut interrupted = None;
+    for result in results {
+        match result {
+            Ok(()) => {}
+            Err(Error::Interrupted) => interrupted = Some(Error::Interrupted),
+            Err(e) => return Err(e),
+        }
+    }
+    interrupted.map_or(Ok(()), Err)
+}
+
+/// Lets workers act in shard order.
+struct Order {
+    turn: Mutex<usize>,
+    moved: Condvar,
+}
+
+/// A failing worker wakes the others, but one that panics may not; nobody sleeps longer than this.
+const NAP: Duration = Duration::from_millis(50);
+
+impl Order {
+    fn new() -> Self {
+        Order { turn: Mutex::new(0), moved: Condvar::new() }
+    }
+    fn wait(&self, failed: &AtomicBool, ready: impl Fn(usize) -> bool) -> Result<()> {
+        let mut turn = self.turn.lock().expect("no worker panics with the lock");
+        while !ready(*turn) {
+            if failed.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            turn = self.moved.wait_timeout(turn, NAP).expect("no worker panics with the lock").0;
+        }
+        Ok(())
+    }
+    fn wait_until_near(&self, at: usize, ahead: usize, failed: &AtomicBool) -> Result<()> {
+        self.wait(failed, |turn| at <= turn + ahead)
+    }
+    /// Runs `act` when every earlier shard is done.
+    fn in_turn(&self, at: usize, failed: &AtomicBool, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.wait(failed, |turn| turn == at)?;
+        act()?;
+        *self.turn.lock().expect("no worker panics with the lock") += 1;
+        self.wake();
+        Ok(())
+    }
+    fn wake(&self) {
+        self.moved.notify_all();
+    }
+}

@@ -275,8 +275,20 @@ impl Findings {
     pub fn strings(&self) -> &[std::sync::Arc<str>] {
         &self.strings
     }
-    pub fn clear_hits(&mut self) {
+    /// Drops the hits and, once they have grown many, the strings.
+    pub fn clear(&mut self) {
         self.hits.clear();
+        if self.strings.len() > 4096 {
+            self.strings.clear();
+            self.index.clear();
+        }
+    }
+    /// By row, then rule, then place: the order in which every list prints them.
+    pub fn sort(&mut self) {
+        let key = |h: &Hit| (h.row, h.rule, h.column, h.start, h.end);
+        if !self.hits.is_sorted_by_key(key) {
+            self.hits.sort_by_key(key);
+        }
     }
 }
 
