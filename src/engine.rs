@@ -4,6 +4,8 @@
 //! saw which shard. Judged shards are handed to the sink in shard order, so every output is
 //! byte-identical for any number of threads.
 
+pub mod memory;
+
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::rule::{AnyModel, AnyState, DynRule, Findings, Outcome, Plan};
@@ -311,5 +313,156 @@ impl Order {
     }
     fn wake(&self) {
         self.moved.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory::InMemory;
+    use super::*;
+    use crate::rule::{Action, Meta, Round, Rule, State, Status, Step};
+    use arrow::array::{AsArray, Int64Array, RecordBatch};
+    use arrow::datatypes::Int64Type;
+    use serde::{Deserialize, Serialize};
+    use std::sync::Arc;
+
+    /// Round 1 finds the largest value, round 2 counts how often it occurs; those rows are findings.
+    struct Largest {
+        fail_at: Option<i64>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Seen {
+        max: i64,
+        count: u64,
+    }
+
+    impl State for Seen {
+        fn merge(&mut self, other: Self) {
+            self.max = self.max.max(other.max);
+            self.count += other.count;
+        }
+    }
+
+    fn values(batch: &Batch) -> &[i64] {
+        batch.column("x").unwrap().as_primitive::<Int64Type>().values()
+    }
+
+    impl Rule for Largest {
+        const META: Meta = Meta { code: "T001", name: "largest", summary: "", explain: "", ids: &[] };
+        type State = Seen;
+        type Model = (i64, u64);
+        fn columns(&self) -> Vec<String> {
+            vec!["x".into()]
+        }
+        fn start(&self, _: &Round<'_, (i64, u64)>) -> Seen {
+            Seen { max: i64::MIN, count: 0 }
+        }
+        fn observe(&self, round: &Round<'_, (i64, u64)>, state: &mut Seen, batch: &Batch) -> Result<()> {
+            for &v in values(batch) {
+                if Some(v) == self.fail_at {
+                    return Err(Error::internal("found what must not be"));
+                }
+                match round.model {
+                    None => state.max = state.max.max(v),
+                    Some(&(max, _)) => state.count += u64::from(v == max),
+                }
+            }
+            Ok(())
+        }
+        fn finish(&self, round: &Round<'_, (i64, u64)>, state: Seen) -> Result<Step<(i64, u64)>> {
+            Ok(match round.model {
+                None => Step::Again((state.max, 0)),
+                Some(&(max, _)) => Step::Done((max, state.count)),
+            })
+        }
+        fn outcome(&self, model: &(i64, u64)) -> Outcome {
+            Outcome { failing: model.1, ..Outcome::new("largest", Status::Fail) }
+        }
+        fn has_rows(&self, model: &(i64, u64)) -> bool {
+            model.1 > 0
+        }
+        fn judge(&self, model: &(i64, u64), batch: &Batch, out: &mut Findings) -> Result<()> {
+            let message = out.intern("the largest");
+            for (i, &v) in values(batch).iter().enumerate() {
+                if v == model.0 {
+                    out.push(i, Action::Review, 0.5, message);
+                }
+            }
+            Ok(())
+        }
+    }
+
+    struct Collect(Mutex<Vec<(u32, u64)>>);
+
+    impl Sink for Collect {
+        type Part = Vec<(u32, u64)>;
+        fn part(&self, _: &Shard) -> Result<Self::Part> {
+            Ok(Vec::new())
+        }
+        fn batch(&self, part: &mut Self::Part, batch: &Batch, findings: &Findings) -> Result<()> {
+            part.extend(findings.hits.iter().map(|h| batch.row_id(h.row as usize)).map(|id| (id.source, id.row)));
+            Ok(())
+        }
+        fn append(&self, part: Self::Part) -> Result<()> {
+            self.0.lock().unwrap().extend(part);
+            Ok(())
+        }
+        fn columns(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    fn input(shard_rows: usize, batch_rows: usize) -> InMemory {
+        let file = |n: i64| {
+            let x = Int64Array::from_iter_values((0..n).map(|i| i % 7));
+            RecordBatch::try_from_iter([("x", Arc::new(x) as _)]).unwrap()
+        };
+        InMemory { files: vec![file(100), file(0), file(23)], shard_rows, batch_rows }
+    }
+
+    fn plan(threads: usize) -> Plan {
+        Plan { seed: 0, rows: 123, memory: 1 << 30, false_alarms: 0.001, threads }
+    }
+
+    fn run(input: &InMemory, threads: usize, fail_at: Option<i64>, stop: &AtomicBool) -> Result<(u64, Vec<(u32, u64)>)> {
+        let plan = plan(threads);
+        let engine = Engine::new(input, &plan, &Silent, stop)?;
+        let rules: Vec<Box<dyn DynRule>> = vec![Box::new(Largest { fail_at })];
+        let learned = engine.learn(&rules)?;
+        let sink = Collect(Mutex::default());
+        engine.judge(&rules, &learned, &sink)?;
+        Ok((learned[0].outcome.failing, sink.0.into_inner().unwrap()))
+    }
+
+    #[test]
+    fn threads_shards_and_batches_change_nothing_and_rows_come_in_order() {
+        let expected = run(&input(1000, 1000), 1, None, &AtomicBool::new(false)).unwrap();
+        assert_eq!(expected.0, 17);
+        assert!(expected.1.is_sorted() && expected.1.len() == 17);
+        for (threads, shard, batch) in [(1, 1, 1), (4, 1, 1), (3, 10, 4), (8, 64, 1000)] {
+            assert_eq!(run(&input(shard, batch), threads, None, &AtomicBool::new(false)).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_in_one_worker_is_the_error_of_the_run() {
+        for threads in [1, 4] {
+            let e = run(&input(5, 5), threads, Some(3), &AtomicBool::new(false)).unwrap_err();
+            assert!(e.to_string().contains("found what must not be"), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_run_as_interrupted() {
+        let e = run(&input(5, 5), 2, None, &AtomicBool::new(true)).unwrap_err();
+        assert!(matches!(e, Error::Interrupted), "{e}");
+    }
+
+    #[test]
+    fn a_dataset_without_rows_is_learned_and_judged() {
+        let empty = InMemory { files: vec![], shard_rows: 1, batch_rows: 1 };
+        let (failing, rows) = run(&empty, 2, None, &AtomicBool::new(false)).unwrap();
+        assert_eq!((failing, rows.len()), (0, 0));
     }
 }
