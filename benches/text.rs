@@ -4,6 +4,8 @@
 //! vocabulary with class-dependent words, 200 rows with a planted trigger), checks both with all
 //! detectors and prints seconds, peak memory and the growth per row. `-- ROWS...` takes other sizes.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
 mod measure;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
