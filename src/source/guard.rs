@@ -1,0 +1,72 @@
+//! Decoders meet attacker-controlled bytes. A panic inside one becomes a data error that names the
+//! file, and a file that changes while it is read is an error too: both would otherwise end in a
+//! verdict about something else than the data.
+
+use crate::error::{Error, Result};
+use std::cell::Cell;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Once;
+use std::time::SystemTime;
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a decoder. The panic's text goes into the error rather than to stderr: the hook that is in
+/// place stays in charge of every panic outside.
+pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !INSIDE.with(Cell::get) {
+                previous(info);
+            }
+        }));
+    });
+    let outer = INSIDE.with(|inside| inside.replace(true));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
+    INSIDE.with(|inside| inside.set(outer));
+    result.unwrap_or_else(|cause| {
+        let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
+        let text: String = text.unwrap_or("no reason given").chars().take(200).collect();
+        Err(Error::data(path, format!("the file is damaged: its decoder gave up ({text})")).help("write or fetch the file again"))
+    })
+}
+
+/// What must stay the same from opening to the last read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    pub fn of(path: &Path, file: &File) -> Result<Stamp> {
+        let meta = file.metadata().map_err(|e| super::paths::unreadable(path, &e))?;
+        if !meta.is_file() {
+            return Err(Error::data(path, "is neither a file nor a folder (a pipe or a device?)"));
+        }
+        Ok(Stamp { bytes: meta.len(), modified: meta.modified().ok() })
+    }
+
+    /// Opens the file and checks that it is still the one that was opened first.
+    pub fn reopen(&self, path: &Path) -> Result<File> {
+        let file = File::open(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::data(path, "the file vanished during the run").help("run again when nobody writes to the dataset")
+            }
+            _ => super::paths::unreadable(path, &e),
+        })?;
+        self.check(path, &file)?;
+        Ok(file)
+    }
+
+    pub fn check(&self, path: &Path, file: &File) -> Result<()> {
+        if Stamp::of(path, file)? == *self {
+            return Ok(());
+        }
+        Err(Error::data(path, "the file changed during the run").help("run again when nobody writes to the dataset"))
+    }
+}

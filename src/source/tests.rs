@@ -1,0 +1,292 @@
+//! Every format against good, odd and hostile files. Helpers write the files; the claims follow,
+//! one format after the other.
+
+use super::*;
+use arrow::array::{DictionaryArray, Float64Array, Int64Array, LargeStringArray, ListArray, StringArray};
+use arrow::datatypes::{Int32Type, Int64Type};
+use std::path::Path;
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn write(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn open(paths: &[&str]) -> Result<Source> {
+    Source::open(&paths.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>(), &OpenOptions::default())
+}
+
+fn failure(result: Result<Source>) -> String {
+    match result {
+        Ok(source) => panic!("opened, with {} rows", source.rows()),
+        Err(e) => e.to_string(),
+    }
+}
+
+/// All rows of all shards as text, in order, after the check that batches follow each other.
+fn dump(source: &Source) -> Result<Vec<String>> {
+    let names: Vec<String> = source.schema.fields().iter().map(|f| f.name().clone()).collect();
+    dump_columns(source, &source.shards(), &names)
+}
+
+fn dump_columns(source: &Source, shards: &[Shard], names: &[String]) -> Result<Vec<String>> {
+    let mut rows = Vec::new();
+    for shard in shards {
+        let mut next = shard.first_row;
+        source.read(shard, names, &mut |batch| {
+            assert_eq!((batch.source(), batch.first_row()), (shard.source, next));
+            assert!(batch.rows() <= MAX_ROWS);
+            next += batch.rows() as u64;
+            for row in 0..batch.rows() {
+                let cell =
+                    |name: &String| batch.column(name).and_then(|a| crate::batch::cell_text(a.as_ref(), row)).unwrap_or_else(|| "∅".into());
+                rows.push(names.iter().map(cell).collect::<Vec<_>>().join("|"));
+            }
+            Ok(())
+        })?;
+        assert_eq!(next, shard.first_row + shard.rows);
+    }
+    Ok(rows)
+}
+
+fn parquet_bytes(batch: &RecordBatch, group_rows: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let properties = ::parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+    let mut writer = ::parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+fn sample(rows: usize) -> RecordBatch {
+    let text: StringArray = (0..rows).map(|i| (i % 7 != 3).then(|| format!("row {i}"))).collect();
+    let kind: DictionaryArray<Int32Type> = (0..rows).map(|i| Some(["up", "down"][i % 2])).collect();
+    let list = ListArray::from_iter_primitive::<Int64Type, _, _>((0..rows).map(|i| Some((0..i % 3).map(|k| Some(k as i64)))));
+    RecordBatch::try_from_iter(vec![
+        ("id", Arc::new(Int64Array::from_iter_values(0..rows as i64)) as ArrayRef),
+        ("text", Arc::new(text)),
+        ("kind", Arc::new(kind)),
+        ("score", Arc::new(Float64Array::from_iter_values((0..rows).map(|i| i as f64 / 4.0)))),
+        ("list", Arc::new(list)),
+    ])
+    .unwrap()
+}
+
+// Parquet
+
+#[test]
+fn parquet_rows_read_back_in_plain_form_and_in_order() {
+    let dir = folder();
+    let path = write(&dir, "a.parquet", parquet_bytes(&sample(1000), 64));
+    let source = open(&[&path]).unwrap();
+    assert_eq!(source.rows(), 1000);
+    assert_eq!(source.schema.field(1).data_type(), &DataType::Utf8View);
+    assert_eq!(source.schema.field(2).data_type(), &DataType::Utf8View);
+    assert!(is_categorical(source.schema.field(2)) && !is_categorical(source.schema.field(1)));
+    let rows = dump(&source).unwrap();
+    assert_eq!(rows[0], "0|row 0|up|0.0|[]");
+    assert_eq!(rows[3], "3|∅|down|0.75|[]");
+    assert_eq!(rows[999], "999|row 999|down|249.75|[]");
+}
+
+#[test]
+fn parquet_rows_do_not_depend_on_the_shards() {
+    let dir = folder();
+    let path = write(&dir, "a.parquet", parquet_bytes(&sample(700), 128));
+    let source = open(&[&path]).unwrap();
+    let all = dump(&source).unwrap();
+    for size in [1, 7, 100, 128, 129, 699] {
+        let shards: Vec<Shard> =
+            (0..700).step_by(size).map(|first| Shard { source: 0, first_row: first, rows: (size as u64).min(700 - first) }).collect();
+        let names = ["id", "text", "kind", "score", "list"].map(str::to_owned);
+        assert_eq!(dump_columns(&source, &shards, &names).unwrap(), all, "shards of {size}");
+    }
+    assert_eq!(dump_columns(&source, &source.shards(), &[]).unwrap().len(), 700);
+    assert_eq!(dump_columns(&source, &source.shards(), &["score".to_owned()]).unwrap()[5], "1.25");
+}
+
+#[test]
+fn a_huge_row_group_is_split_and_small_ones_are_joined() {
+    let dir = folder();
+    let rows = 1_200_000;
+    let batch = RecordBatch::try_from_iter(vec![("id", Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef)]).unwrap();
+    let huge = open(&[&write(&dir, "huge.parquet", parquet_bytes(&batch, rows as usize))]).unwrap();
+    assert!(huge.shards().len() >= 4, "{:?}", huge.shards());
+    assert_eq!(dump(&huge).unwrap(), (0..rows).map(|i| i.to_string()).collect::<Vec<_>>());
+    let small = open(&[&write(&dir, "small.parquet", parquet_bytes(&batch.slice(0, 5000), 10))]).unwrap();
+    assert_eq!(small.shards(), vec![Shard { source: 0, first_row: 0, rows: 5000 }]);
+}
+
+#[test]
+fn parquet_without_rows_has_a_schema_and_no_shards() {
+    let dir = folder();
+    let source = open(&[&write(&dir, "a.parquet", parquet_bytes(&sample(0), 10))]).unwrap();
+    assert_eq!((source.rows(), source.shards().len(), source.schema.fields().len()), (0, 0, 5));
+}
+
+#[test]
+fn parquet_cut_anywhere_is_an_error_that_names_the_file() {
+    let dir = folder();
+    let bytes = parquet_bytes(&sample(20), 10);
+    for cut in 0..bytes.len() {
+        let message = failure(open(&[&write(&dir, "cut.parquet", &bytes[..cut])]));
+        assert!(message.contains("cut.parquet"), "cut at {cut}: {message}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    #[test]
+    fn parquet_with_flipped_bytes_is_read_or_refused_but_never_panics(flips in proptest::collection::vec((0usize..10_000, 0u8..=255), 1..6)) {
+        let dir = folder();
+        let mut bytes = parquet_bytes(&sample(50), 20);
+        for (at, byte) in flips {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let path = write(&dir, "flip.parquet", &bytes);
+        let result = open(&[&path]).and_then(|source| dump(&source));
+        if let Err(e) = result {
+            proptest::prop_assert!(matches!(e, Error::Data { .. }), "{e}");
+            proptest::prop_assert!(e.to_string().contains("flip.parquet"), "{e}");
+        }
+    }
+}
+
+#[test]
+fn wrong_magic_says_what_the_file_looks_like() {
+    let dir = folder();
+    let message = failure(open(&[&write(&dir, "a.parquet", "id,text\n1,hello\n")]));
+    assert!(message.contains("not a Parquet file") && message.contains("CSV"), "{message}");
+    let message = failure(open(&[&write(&dir, "b.parquet", "")]));
+    assert!(message.contains("is empty"), "{message}");
+}
+
+#[test]
+fn a_file_that_changes_during_the_run_is_an_error() {
+    let dir = folder();
+    let path = write(&dir, "a.parquet", parquet_bytes(&sample(50), 20));
+    let source = open(&[&path]).unwrap();
+    write(&dir, "a.parquet", parquet_bytes(&sample(51), 20));
+    assert!(dump(&source).unwrap_err().to_string().contains("changed during the run"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(dump(&source).unwrap_err().to_string().contains("vanished"));
+}
+
+// Several files
+
+#[test]
+fn encodings_may_differ_between_files_but_types_may_not() {
+    let dir = folder();
+    let plain = RecordBatch::try_from_iter(vec![("a", Arc::new(StringArray::from(vec!["x"])) as ArrayRef)]).unwrap();
+    let large = RecordBatch::try_from_iter(vec![("a", Arc::new(LargeStringArray::from(vec!["y"])) as ArrayRef)]).unwrap();
+    let dict: DictionaryArray<Int32Type> = vec!["z"].into_iter().collect();
+    let dict = RecordBatch::try_from_iter(vec![("a", Arc::new(dict) as ArrayRef)]).unwrap();
+    for (name, batch) in [("1", &plain), ("2", &large), ("3", &dict)] {
+        write(&dir, &format!("{name}.parquet"), parquet_bytes(batch, 10));
+    }
+    let root = dir.path().to_str().unwrap();
+    assert_eq!(dump(&open(&[root]).unwrap()).unwrap(), ["x", "y", "z"]);
+    let other = RecordBatch::try_from_iter(vec![("a", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
+    write(&dir, "4.parquet", parquet_bytes(&other, 10));
+    let message = failure(open(&[root]));
+    assert!(message.contains("4.parquet") && message.contains("`a`") && message.contains("Int64"), "{message}");
+    let other = RecordBatch::try_from_iter(vec![("b", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
+    write(&dir, "4.parquet", parquet_bytes(&other, 10));
+    let message = failure(open(&[root]));
+    assert!(message.contains("4.parquet") && message.contains("`a`") && message.contains("`b`"), "{message}");
+}
+
+#[test]
+fn hive_folders_become_columns() {
+    let dir = folder();
+    for (folder, n) in [("y=2024/c=a%20b", 1), ("y=2025/c=__HIVE_DEFAULT_PARTITION__", 2)] {
+        let batch = RecordBatch::try_from_iter(vec![("n", Arc::new(Int64Array::from(vec![n])) as ArrayRef)]).unwrap();
+        write(&dir, &format!("{folder}/p.parquet"), parquet_bytes(&batch, 10));
+    }
+    let root = dir.path().to_str().unwrap();
+    let source = open(&[root]).unwrap();
+    assert_eq!(source.schema.field(1).data_type(), &DataType::Int64);
+    assert_eq!(dump(&source).unwrap(), ["1|2024|a b", "2|2025|∅"]);
+    assert_eq!(source.files[0].relative, "y=2024/c=a%20b/p.parquet");
+    let batch = RecordBatch::try_from_iter(vec![("n", Arc::new(Int64Array::from(vec![3])) as ArrayRef)]).unwrap();
+    write(&dir, "y=2026/p.parquet", parquet_bytes(&batch, 10));
+    assert!(failure(open(&[root])).contains("partition columns"));
+}
+
+#[test]
+fn paths_are_refused_by_name() {
+    let dir = folder();
+    let root = dir.path().to_str().unwrap().to_owned();
+    let bytes = parquet_bytes(&sample(3), 10);
+    write(&dir, "notes.md", "hello");
+    let message = failure(open(&[&root]));
+    assert!(message.contains("no data file") && message.contains(".md"), "{message}");
+    let a = write(&dir, "in/a.parquet", &bytes);
+    write(&dir, "in/b.parquet", &bytes);
+    write(&dir, "in/.hidden.parquet", "junk");
+    write(&dir, "taster-out/quarantine.parquet", "junk");
+    assert_eq!(open(&[&root]).unwrap().files.len(), 2);
+    assert_eq!(open(&[&format!("{root}/**/*.parquet")]).unwrap().files.len(), 2);
+    assert_eq!(open(&[&format!("{root}/in/[ab].parquet")]).unwrap().files[1].relative, "b.parquet");
+    assert!(failure(open(&[&format!("{root}/in/c*.parquet")])).contains("c*.parquet"));
+    assert!(failure(open(&[&a, &a])).contains("given twice"));
+    assert!(failure(open(&[&a, &root])).contains("given twice"));
+    assert!(failure(open(&[&format!("{root}/none.parquet")])).contains("no such file"));
+    assert!(failure(open(&[&format!("{root}/taster-out/quarantine.parquet")])).contains("never data"));
+    assert!(failure(open(&[&format!("{root}/notes.md")])).contains("no format"));
+    assert!(failure(open(&[])).contains("no data"));
+    write(&dir, "in/c.csv.bz2", "x");
+    assert!(failure(open(&[&root])).contains(".bz2"));
+    std::fs::remove_file(dir.path().join("in/c.csv.bz2")).unwrap();
+    write(&dir, "in/c.csv", "x\n1\n");
+    let message = failure(open(&[&root]));
+    assert!(message.contains("two formats") && message.contains("c.csv") && message.contains("a.parquet"), "{message}");
+}
+
+#[test]
+fn all_unreadable_files_are_named_at_once() {
+    let dir = folder();
+    write(&dir, "a.parquet", parquet_bytes(&sample(3), 10));
+    write(&dir, "b.parquet", "junk");
+    write(&dir, "c.parquet", "");
+    let message = failure(open(&[dir.path().to_str().unwrap()]));
+    assert!(message.contains("b.parquet") && message.contains("c.parquet"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_circles_are_errors() {
+    let dir = folder();
+    let target = folder();
+    let file = write(&target, "blob", parquet_bytes(&sample(3), 10));
+    std::os::unix::fs::symlink(&file, dir.path().join("a.parquet")).unwrap();
+    let root = dir.path().to_str().unwrap();
+    assert_eq!(open(&[root]).unwrap().files[0].relative, "a.parquet");
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("circle")).unwrap();
+    assert!(failure(open(&[root])).contains("circle"));
+    std::fs::remove_file(dir.path().join("circle")).unwrap();
+    std::os::unix::fs::symlink("nowhere", dir.path().join("b.parquet")).unwrap();
+    assert!(failure(open(&[root])).contains("b.parquet"));
+}
+
+#[test]
+fn the_fingerprint_knows_names_and_content() {
+    let dir = folder();
+    let bytes = parquet_bytes(&sample(3), 10);
+    let a = write(&dir, "a.parquet", &bytes);
+    let b = write(&dir, "b.parquet", &bytes);
+    let c = write(&dir, "other/a.parquet", &bytes);
+    let print = |p: &str| open(&[p]).unwrap().fingerprint();
+    assert_eq!(print(&a), print(&c));
+    assert_ne!(print(&a), print(&b));
+    write(&dir, "b.parquet", parquet_bytes(&sample(4), 10));
+    assert_ne!(print(&a), print(&b));
+    assert!(Path::new(&a).exists() && print(&a).len() == 64);
+}
