@@ -1,8 +1,11 @@
 //! Poisoning detectors, one file each, and their registry.
 
 pub mod contradiction;
+#[cfg(test)]
+mod harness;
+pub mod unicode;
 
 use crate::rule::Entry;
 
 /// In code order.
-pub static REGISTRY: &[Entry] = &[];
+pub static REGISTRY: &[Entry] = &[unicode::HIDDEN_ENTRY, unicode::CONFUSABLE_ENTRY];
