@@ -4,6 +4,8 @@
 //! rules or threads. A row is (file, record in the file) whatever the shards, and every file is
 //! either read in full or the run ends with an error that names it.
 
+mod cells;
+mod csv;
 mod format;
 mod guard;
 mod hive;
@@ -12,6 +14,7 @@ mod paths;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use schema::is_categorical;
 
@@ -102,18 +105,7 @@ impl Source {
             let message = format!("one dataset holds two formats: {} is {}, {} is {}", a.1.display(), a.0, b.1.display(), b.0);
             return Err(Error::usage(message).help("check them apart, or name the files of one format"));
         }
-        let opened: Vec<Result<Box<dyn Table>>> = found.iter().map(|f| Self::open_one(f, options)).collect();
-        let mut tables = Vec::with_capacity(opened.len());
-        let mut errors = Vec::new();
-        for table in opened {
-            match table {
-                Ok(table) => tables.push(table),
-                Err(e) => errors.push(e),
-            }
-        }
-        if let Some(error) = all_in_one(errors) {
-            return Err(error);
-        }
+        let tables = open_all(&found, options)?;
         let fields: Vec<Field> = tables.first().map(|t| t.fields().to_vec()).unwrap_or_default();
         let mut shown = arrow::datatypes::Fields::from(fields.clone());
         for (table, file) in tables.iter().zip(&found).skip(1) {
@@ -124,13 +116,6 @@ impl Source {
         let files = tables.iter().zip(found).map(|(t, f)| File { path: f.path, relative: f.relative, rows: t.rows(), bytes: t.bytes() });
         let files = files.collect();
         Ok(Source { root, files, schema: Arc::new(Schema::new(shown)), tables, partitions })
-    }
-
-    fn open_one(found: &paths::Found, _options: &OpenOptions) -> Result<Box<dyn Table>> {
-        match found.format {
-            Format::Parquet => Ok(Box::new(parquet::ParquetTable::open(&found.path)?)),
-            other => Err(Error::data(&found.path, format!("{} is not read by this build", other.family()))),
-        }
     }
 
     pub fn rows(&self) -> u64 {
@@ -235,6 +220,36 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn open_all(found: &[paths::Found], options: &OpenOptions) -> Result<Vec<Box<dyn Table>>> {
+    fn boxed<T: Table + 'static>(tables: Vec<T>) -> Vec<Box<dyn Table>> {
+        tables.into_iter().map(|t| Box::new(t) as Box<dyn Table>).collect()
+    }
+    match found.first().map(|f| f.format) {
+        Some(Format::Csv { .. }) => {
+            let mut tables = each(found, |f| match f.format {
+                Format::Csv { tabs, packed } => csv::CsvTable::scan(&f.path, tabs, packed, options),
+                other => Err(Error::internal(other.family())),
+            })?;
+            csv::CsvTable::settle(&mut tables, &options.declared)?;
+            Ok(boxed(tables))
+        }
+        Some(Format::Parquet) => Ok(boxed(each(found, |f| parquet::ParquetTable::open(&f.path))?)),
+        _ => Err(Error::data(&found[0].path, format!("{} is not read by this build", found[0].format.family()))),
+    }
+}
+
+/// Opens every file before it gives up, so that all bad ones are named at once.
+fn each<T>(found: &[paths::Found], open: impl Fn(&paths::Found) -> Result<T>) -> Result<Vec<T>> {
+    let (mut tables, mut errors) = (Vec::with_capacity(found.len()), Vec::new());
+    for file in found {
+        match open(file) {
+            Ok(table) => tables.push(table),
+            Err(e) => errors.push(e),
+        }
+    }
+    all_in_one(errors).map_or(Ok(tables), Err)
 }
 
 /// The first error, which names in its help the other files that failed.

@@ -290,3 +290,168 @@ fn the_fingerprint_knows_names_and_content() {
     assert_ne!(print(&a), print(&b));
     assert!(Path::new(&a).exists() && print(&a).len() == 64);
 }
+
+// CSV
+
+fn csv(text: impl AsRef<[u8]>) -> Result<Source> {
+    let dir = folder();
+    let path = write(&dir, "a.csv", text);
+    let source = open(&[&path]);
+    // The folder must outlive the reads; tests are short-lived, so is the leak.
+    std::mem::forget(dir);
+    source
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn csv_cells_are_typed_by_all_their_values() {
+    let source = csv("\u{feff}id,name,x,ok,zip\r\n1,\"a \"\"b\"\",\nc\",1,true,007\r\n\r\n2,,2.5,False,010\r\n3,\"\",,true,1").unwrap();
+    let types: Vec<_> = source.schema.fields().iter().map(|f| f.data_type().clone()).collect();
+    assert_eq!(types, [DataType::Int64, DataType::Utf8View, DataType::Float64, DataType::Boolean, DataType::Utf8View]);
+    assert_eq!(dump(&source).unwrap(), ["1|a \"b\",\nc|1.0|true|007", "2|∅|2.5|false|010", "3||∅|true|1"]);
+}
+
+#[test]
+fn csv_errors_name_the_line() {
+    for (text, words) in [
+        ("a,b\n1,2\n\"x\ny\",2\n3\n", "line 5: expected 2 fields, found 1"),
+        ("a,b\n1,2,3\n", "line 2: expected 2 fields, found 3"),
+        ("a,b\n1,2\n\n3,\"x\n", "line 4: the quote opened here is never closed"),
+        ("a,b\n1,\"x\"y\n", "line 2: text follows a closing quote"),
+        ("a,a\n1,2\n", "line 1: two columns are named `a`"),
+        (",a\n1,2\n", "line 1: field 1 of the header is empty"),
+        ("a,b\n1,\0\n", "line 2: a NUL byte"),
+        ("", "is empty"),
+        ("\n\n", "no record"),
+        ("PK\u{3}\u{4}", "zip archive"),
+    ] {
+        let message = failure(csv(text));
+        assert!(message.contains(words) && message.contains("a.csv"), "{text:?}: {message}");
+    }
+    let message = failure(csv(b"a,b\n1,2\n\"\n\",\xff\n"));
+    assert!(message.contains("line 4: invalid UTF-8 (byte 0xff)"), "{message}");
+    let message = failure(csv(b"a,b\n\xc3,\xa9\n"));
+    assert!(message.contains("line 2: invalid UTF-8"), "{message}");
+    assert!(failure(csv(b"\xff\xfea\0\n\0")).contains("UTF-16"));
+}
+
+#[test]
+fn a_header_alone_is_a_table_without_rows() {
+    let source = csv("a,b\n").unwrap();
+    assert_eq!((source.rows(), source.schema.fields().len(), source.shards().len()), (0, 2, 0));
+}
+
+#[test]
+fn an_open_quote_does_not_load_the_file() {
+    let mut text = b"a\n1\n\"".to_vec();
+    text.resize(70 << 20, b'x');
+    let message = failure(csv(&text));
+    assert!(message.contains("line 3: the quote opened here is never closed"), "{message}");
+}
+
+#[test]
+fn csv_shards_start_anywhere_and_change_nothing() {
+    let mut text = String::from("id,text\n");
+    for i in 0..150_000 {
+        text.push_str(&format!("{i},\"line\n{i}\"\n"));
+    }
+    let source = csv(&text).unwrap();
+    assert!(source.shards().len() >= 3, "{:?}", source.shards());
+    let all = dump(&source).unwrap();
+    assert_eq!((all.len(), all[149_999].as_str()), (150_000, "149999|line\n149999"));
+    let names = ["id", "text"].map(str::to_owned);
+    let odd = [(0, 1), (1, 70_000), (70_001, 79_999)].map(|(first_row, rows)| Shard { source: 0, first_row, rows });
+    assert_eq!(dump_columns(&source, &odd, &names).unwrap(), all);
+    assert_eq!(dump_columns(&source, &odd, &[]).unwrap().len(), 150_000);
+
+    let dir = folder();
+    for (name, bytes) in [("a.csv.gz", gzip(text.as_bytes())), ("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap())] {
+        let path = write(&dir, name, &bytes);
+        let packed = open(&[&path]).unwrap();
+        assert_eq!(dump(&packed).unwrap(), all);
+        assert_eq!(dump_columns(&packed, &odd, &names).unwrap(), all);
+        let message = failure(open(&[&write(&dir, name, &bytes[..bytes.len() / 2])]));
+        assert!(message.contains("cut short") && message.contains(name), "{message}");
+        assert!(failure(open(&[&write(&dir, name, "id\n1\n")])).contains("wrong magic"));
+    }
+}
+
+#[test]
+fn declared_cells_that_do_not_parse_are_null_and_marked() {
+    let dir = folder();
+    let path = write(&dir, "a.csv", "n,d,s\n1,2024-01-01,x\n300,soon,2\n,,\n");
+    let declared = [("n", DataType::Int8), ("d", DataType::Date32), ("s", DataType::Utf8), ("absent", DataType::Utf8)];
+    let options = OpenOptions { declared: declared.map(|(n, t)| (n.to_owned(), t)).to_vec(), ..Default::default() };
+    let source = Source::open(std::slice::from_ref(&path), &options).unwrap();
+    assert_eq!(source.schema.field(0).data_type(), &DataType::Int8);
+    let names = ["n", "d", "s", &unparsed_column("n"), &unparsed_column("d"), &unparsed_column("s")].map(str::to_owned);
+    assert_eq!(
+        dump_columns(&source, &source.shards(), &names).unwrap(),
+        ["1|2024-01-01|x|false|false|∅", "∅|∅|2|true|true|∅", "∅|∅|∅|false|false|∅"]
+    );
+    let options = OpenOptions { declared: vec![("n".to_owned(), DataType::new_list(DataType::Int8, true))], ..Default::default() };
+    assert!(failure(Source::open(&[path], &options)).contains("cannot hold"));
+}
+
+#[test]
+fn the_format_of_the_contract_is_obeyed() {
+    let dir = folder();
+    let read = |bytes: &[u8], format: crate::contract::Format| {
+        let path = write(&dir, "a.csv", bytes);
+        Source::open(&[path], &OpenOptions { format, ..Default::default() }).and_then(|s| dump(&s))
+    };
+    let format = crate::contract::Format::default;
+    assert_eq!(
+        read(b"1;'a;b'\n2;c\n", crate::contract::Format { delimiter: Some(';'), quote: Some('\''), header: Some(false), ..format() })
+            .unwrap(),
+        ["1|a;b", "2|c"]
+    );
+    assert_eq!(read(b"a,b\nNA,\n1,x\n", crate::contract::Format { nulls: Some(vec!["NA".into()]), ..format() }).unwrap(), ["∅|", "1|x"]);
+    assert_eq!(read(b"a,b\ncaf\xe9,1\n", crate::contract::Format { encoding: Some("latin-1".into()), ..format() }).unwrap(), ["café|1"]);
+    let wide: Vec<u8> = "\u{feff}a,b\né,1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(read(&wide, crate::contract::Format { encoding: Some("utf-16le".into()), ..format() }).unwrap(), ["é|1"]);
+    assert!(
+        read(b"a\n", crate::contract::Format { encoding: Some("klingon".into()), ..format() }).unwrap_err().to_string().contains("klingon")
+    );
+    assert_eq!(read(b"a;b\n1;2\n", format()).unwrap(), ["1|2"]);
+}
+
+#[test]
+fn types_are_those_of_all_files_together() {
+    let dir = folder();
+    write(&dir, "a.csv", "x,y\n1,2\n");
+    write(&dir, "b.csv", "y,x\n3,0.5\n");
+    let source = open(&[dir.path().to_str().unwrap()]).unwrap();
+    assert_eq!(dump(&source).unwrap(), ["1.0|2", "0.5|3"]);
+    write(&dir, "c.csv", "x,z\n1,2\n");
+    let message = failure(open(&[dir.path().to_str().unwrap()]));
+    assert!(message.contains("c.csv") && message.contains("`y`"), "{message}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #[test]
+    fn csv_of_any_bytes_is_read_or_refused(bytes in proptest::collection::vec(proptest::prop_oneof![proptest::strategy::Just(b','), proptest::strategy::Just(b'"'), proptest::strategy::Just(b'\n'), proptest::strategy::Just(b'\r'), proptest::strategy::Just(b'1'), 0u8..=255], 0..60)) {
+        let dir = folder();
+        let path = write(&dir, "a.csv", &bytes);
+        match open(&[&path]).and_then(|source| dump(&source).map(|rows| (rows.len() as u64, source.rows()))) {
+            Ok((read, announced)) => proptest::prop_assert_eq!(read, announced),
+            Err(e) => proptest::prop_assert!(matches!(e, Error::Data { .. }), "{}", e),
+        }
+    }
+
+    #[test]
+    fn csv_written_with_quotes_reads_back(cells in proptest::collection::vec(("[a-z\",\n\r é]{0,8}", "[a-z\",\n\r é]{0,8}"), 1..20)) {
+        let quote = |s: &str| format!("\"{}\"", s.replace('"', "\"\""));
+        let text: String = std::iter::once("a,b\n".to_owned()).chain(cells.iter().map(|(a, b)| format!("{},{}\n", quote(a), quote(b)))).collect();
+        let dir = folder();
+        let source = open(&[&write(&dir, "a.csv", &text)]).unwrap();
+        proptest::prop_assert_eq!(dump(&source).unwrap(), cells.iter().map(|(a, b)| format!("{a}|{b}")).collect::<Vec<_>>());
+    }
+}
