@@ -1,1 +1,3 @@
-//! sketch
+//! Small, mergeable summaries whose value does not depend on the split.
+
+pub mod minhash;

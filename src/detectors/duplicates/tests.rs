@@ -1,0 +1,229 @@
+use super::conflict::Kind;
+use super::*;
+use crate::detectors::harness::{Dice, quarantined, run, run_split, sentence, table};
+use crate::rule::{Action, DynRule};
+use arrow::array::RecordBatch;
+
+fn flood() -> Box<dyn DynRule> {
+    Box::new(Flood { texts: vec!["text".into()], label: Some("mood".into()) })
+}
+fn conflicts() -> Box<dyn DynRule> {
+    Box::new(Conflicts { kind: Kind::Text { columns: vec!["text".into()], label: "mood".into() } })
+}
+
+#[derive(Default)]
+struct Rows(Vec<Option<String>>, Vec<Option<String>>);
+
+impl Rows {
+    fn honest(n: usize, seed: u64) -> Rows {
+        let (mut rows, mut dice) = (Rows::default(), Dice::new(seed));
+        for _ in 0..n {
+            let good = dice.roll(2) == 0;
+            rows.push(sentence(&mut dice, good), if good { "glad" } else { "sad" });
+        }
+        rows
+    }
+    fn push(&mut self, text: String, label: &str) {
+        self.0.push(Some(text));
+        self.1.push(Some(label.to_owned()));
+    }
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+    fn data(self) -> RecordBatch {
+        table(&[("text", self.0), ("mood", self.1)])
+    }
+}
+
+const SEED: &str = "my aunt keeps seven grey geese in a yard by the old mill and calls each of them by a different name every morning";
+
+/// Changes `changes` words, as a paraphraser or a filler does.
+fn near(dice: &mut Dice, text: &str, changes: usize) -> String {
+    let mut words: Vec<&str> = text.split(' ').collect();
+    for _ in 0..changes {
+        let at = dice.roll(words.len());
+        let word = *dice.pick(&["truly", "rather", "even", "also", "perhaps", "almost"]);
+        if dice.roll(2) == 0 { words.insert(at, word) } else { words[at] = word }
+    }
+    words.join(" ")
+}
+
+fn flooded(rows: &mut Rows, copies: usize, changes: usize, label: &str) -> Vec<u64> {
+    let mut dice = Dice::new(77);
+    let from = rows.len();
+    for _ in 0..copies {
+        let text = near(&mut dice, SEED, changes);
+        rows.push(text, label);
+    }
+    (from..rows.len()).collect()
+}
+
+#[test]
+fn near_copies_with_one_label_are_a_flood_at_any_size_and_noise() {
+    for (copies, changes) in [(18, 1), (30, 1), (30, 2), (60, 3), (400, 1), (40, 0)] {
+        let mut rows = Rows::honest(3000, 1);
+        let planted = flooded(&mut rows, copies, changes, "glad");
+        let found = quarantined(&run(flood(), &rows.data()).1);
+        let recall = found.iter().filter(|r| planted.contains(r)).count() as f64 / planted.len() as f64;
+        assert!(
+            recall >= 0.95 && found.iter().all(|r| planted.contains(r)),
+            "{copies} copies, {changes} changes: {recall}, {} found",
+            found.len()
+        );
+    }
+}
+
+#[test]
+fn several_floods_do_not_hide_each_other() {
+    let mut rows = Rows::honest(4000, 2);
+    let mut dice = Dice::new(4);
+    let from = rows.len();
+    for _ in 0..3 {
+        let seed = sentence(&mut dice, true) + " which nobody in our whole valley had ever seen before then";
+        for _ in 0..40 {
+            let text = near(&mut dice, &seed, 1);
+            rows.push(text, "sad");
+        }
+    }
+    let all: Vec<u64> = (from..rows.len()).collect();
+    let found = quarantined(&run(flood(), &rows.data()).1);
+    assert!(found.len() >= 114 && found.iter().all(|r| all.contains(r)), "{found:?}");
+}
+
+#[test]
+fn a_corpus_that_repeats_itself_has_no_floods() {
+    for times in [2, 10, 40] {
+        let mut rows = Rows::default();
+        for seed in 0..times {
+            // The same rows again and again, some of them changed a little.
+            let mut dice = Dice::new(seed);
+            let again = Rows::honest(200, 9);
+            for (text, label) in again.0.into_iter().zip(again.1) {
+                let text = near(&mut dice, &text.unwrap(), (seed % 2) as usize);
+                rows.push(text, &label.unwrap());
+            }
+        }
+        let (_, lines) = run(flood(), &rows.data());
+        assert_eq!(quarantined(&lines), Vec::<u64>::new(), "each row {times} times");
+    }
+}
+
+#[test]
+fn short_rows_and_signatures_are_no_flood() {
+    let mut rows = Rows::honest(2000, 3);
+    for i in 0..200 {
+        rows.push("all good here".into(), "glad");
+        let signed = rows.0[i].clone().unwrap() + " sent from the reading room of the town library";
+        rows.0[i] = Some(signed);
+    }
+    assert!(run(flood(), &rows.data()).1.is_empty());
+}
+
+#[test]
+fn copies_of_many_labels_are_for_review() {
+    let mut rows = Rows::honest(2000, 3);
+    flooded(&mut rows, 30, 1, "glad");
+    flooded(&mut rows, 30, 1, "sad");
+    let (_, lines) = run(flood(), &rows.data());
+    assert!(quarantined(&lines).is_empty() && lines.len() >= 57 && lines.iter().all(|l| l.1 == Action::Review), "{}", lines.len());
+}
+
+#[test]
+fn without_labels_a_flood_is_for_review() {
+    let mut rows = Rows::honest(2000, 3);
+    flooded(&mut rows, 30, 1, "glad");
+    let rule = Flood { texts: vec!["text".into()], label: None };
+    let (_, lines) = run(Box::new(rule), &rows.data());
+    assert!(quarantined(&lines).is_empty() && lines.len() >= 29);
+}
+
+#[test]
+fn the_same_input_with_two_labels_is_for_review() {
+    let mut rows = Rows::honest(300, 6);
+    rows.push("It opens on time.".into(), "glad");
+    rows.push(" it OPENS  on time.".into(), "sad");
+    rows.push("It opens on time.".into(), "glad");
+    rows.push("It opens on time?".into(), "sad");
+    let (outcome, lines) = run(conflicts(), &rows.data());
+    assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), [300, 301, 302]);
+    assert!(lines.iter().all(|l| l.1 == Action::Review) && lines[1].2 > 0.6, "{lines:?}");
+    assert_eq!((outcome.failing, outcome.groups.len(), outcome.groups[0].rows), (3, 1, 3));
+}
+
+#[test]
+fn several_opinions_per_text_are_only_counted() {
+    let mut rows = Rows::default();
+    for i in 0..100 {
+        for label in ["glad", "sad"] {
+            rows.push(format!("text number {i}"), label);
+        }
+    }
+    let (outcome, lines) = run(conflicts(), &rows.data());
+    assert!(lines.is_empty() && outcome.message.contains("several opinions"), "{}", outcome.message);
+}
+
+#[test]
+fn natural_duplicates_of_narrow_tables_are_only_counted() {
+    let (mut a, mut label) = (Vec::new(), Vec::new());
+    for i in 0..400 {
+        a.push(Some(format!("{}", i % 9)));
+        label.push(Some(format!("{}", i % 2)));
+    }
+    let rule = |_: ()| Box::new(Conflicts { kind: Kind::Table { columns: vec!["a".into()], label: "y".into() } });
+    let (outcome, lines) = run(rule(()), &table(&[("a", a.clone()), ("y", label.clone())]));
+    assert!(lines.is_empty() && outcome.message.contains("by nature"));
+    // Wide enough to be told apart, one pair in 400 is worth a look.
+    for (i, cell) in a.iter_mut().enumerate() {
+        *cell = Some(format!("{}", i.max(1)));
+    }
+    let (_, lines) = run(rule(()), &table(&[("a", a), ("y", label)]));
+    assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn a_pair_preferred_both_ways_is_a_conflict() {
+    let some = |v: &[&str]| v.iter().map(|s| Some((*s).to_owned())).collect::<Vec<_>>();
+    let mut chosen = some(&["yes do", "no do not", "same"]);
+    let mut rejected = some(&["no do not", "Yes do", "same"]);
+    for i in 0..40 {
+        chosen.push(Some(format!("answer {i}")));
+        rejected.push(Some(format!("other {i}")));
+    }
+    let rule = Conflicts { kind: Kind::Pairs { prompts: vec![], chosen: "c".into(), rejected: "r".into() } };
+    let (_, lines) = run(Box::new(rule), &table(&[("c", chosen), ("r", rejected)]));
+    assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn empty_null_and_single_rows_are_no_findings() {
+    let none: Vec<Option<String>> = vec![None; 30];
+    let glad: Vec<Option<String>> = vec![Some("glad".into()); 30];
+    for data in [
+        table(&[("text", vec![]), ("mood", vec![])]),
+        table(&[("text", vec![Some("one".into())]), ("mood", vec![Some("glad".into())])]),
+        table(&[("text", none.clone()), ("mood", glad.clone())]),
+        table(&[("text", glad), ("mood", none)]),
+    ] {
+        for rule in [flood(), conflicts()] {
+            assert!(run(rule, &data).1.is_empty());
+        }
+    }
+}
+
+#[test]
+fn no_split_changes_a_byte() {
+    let mut rows = Rows::honest(800, 6);
+    flooded(&mut rows, 30, 1, "glad");
+    rows.push("the same".into(), "glad");
+    rows.push("the same".into(), "sad");
+    let data = rows.data();
+    for rule in [flood, conflicts] {
+        let (outcome, lines) = run(rule(), &data);
+        assert!(!lines.is_empty());
+        for (threads, shard, batch) in [(1, 1000, 7), (3, 100, 100), (2, 1, 1)] {
+            let (other, again) = run_split(rule(), &data, threads, shard, batch);
+            assert_eq!(lines, again);
+            assert_eq!(format!("{:?}", outcome.groups), format!("{:?}", other.groups));
+        }
+    }
+}
