@@ -176,26 +176,15 @@ impl Writer {
         Part { chunks: Vec::new(), open: Rows::default() }
     }
 
-    /// Adds the hits of one batch, sorted as [`Findings::sort`] does, without those for which `keep`
-    /// is false. `ids` is the batch's id column, where there is one. Runs in the worker.
+    /// Adds hits of one batch, sorted as [`Findings::sort`] does: those of `findings`, or the part of
+    /// them that nobody ignores. `ids` is the batch's id column, where there is one. Runs in the worker.
     ///
     /// # Errors
     /// An internal error when encoding fails.
-    pub fn add(
-        &self,
-        part: &mut Part,
-        batch: &Batch,
-        ids: Option<&dyn Array>,
-        findings: &Findings,
-        mut keep: impl FnMut(&Hit) -> bool,
-    ) -> Result<()> {
+    pub fn add(&self, part: &mut Part, batch: &Batch, ids: Option<&dyn Array>, findings: &Findings, hits: &[Hit]) -> Result<()> {
         let mut source = rows::Incoming::new(&self.codes, batch, ids, findings)?;
-        let mut hits = findings.hits.as_slice();
-        while let Some(first) = hits.first() {
-            let n = hits.iter().take_while(|h| h.row == first.row).count();
-            let (own, others) = hits.split_at(n);
-            hits = others;
-            part.open.push(&mut source, own, &mut keep)?;
+        for own in hits.chunk_by(|a, b| a.row == b.row) {
+            part.open.push(&mut source, own)?;
             if part.open.is_full() {
                 part.chunks.push(self.encode(&part.open)?);
                 part.open.clear();

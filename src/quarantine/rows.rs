@@ -209,12 +209,12 @@ impl Rows {
         self.strings.bytes = 0;
     }
 
-    /// Merges the hits of one row into one line, unless `keep` leaves none: the strongest action,
-    /// the highest score, each rule once.
-    pub fn push(&mut self, from: &mut Incoming<'_>, hits: &[Hit], keep: &mut impl FnMut(&Hit) -> bool) -> Result<()> {
+    /// Merges the hits of one row, at least one, into one line: the strongest action, the highest
+    /// score, each rule once.
+    pub fn push(&mut self, from: &mut Incoming<'_>, hits: &[Hit]) -> Result<()> {
         let (mut action, mut score) = (Action::Review, 0.0f64);
-        let (first_hit, first_rule) = (self.hits.len(), self.rules.len());
-        for hit in hits.iter().filter(|h| keep(h)) {
+        let first_rule = self.rules.len();
+        for hit in hits {
             let code = from.codes.of(hit.rule);
             action = action.max(hit.action);
             // A broken rule of the contract is a fact, not an estimate.
@@ -230,9 +230,6 @@ impl Rows {
                 group: from.string(hit.group, &mut self.strings),
                 ..*hit
             });
-        }
-        if self.hits.len() == first_hit {
-            return Ok(());
         }
         self.rules[first_rule..].sort_unstable();
         let row = hits[0].row as usize;

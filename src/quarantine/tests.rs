@@ -28,7 +28,7 @@ fn write(path: &Path, shards: &[Vec<(Batch, Findings)>]) -> Written {
     for shard in shards {
         let mut part = writer.part();
         for (batch, findings) in shard {
-            writer.add(&mut part, batch, batch.column("id").map(|c| &**c), findings, |_| true).unwrap();
+            writer.add(&mut part, batch, batch.column("id").map(|c| &**c), findings, &findings.hits).unwrap();
         }
         writer.append(part).unwrap();
     }
@@ -153,7 +153,7 @@ fn hits_of_a_row_become_one_line() {
 }
 
 #[test]
-fn a_row_whose_hits_are_all_left_out_is_no_line() {
+fn a_row_none_of_whose_hits_are_given_is_no_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.jsonl");
     let writer = Writer::create(&path, vec!["a".into()], Codes::new(&RULES), "run-1").unwrap();
@@ -162,7 +162,8 @@ fn a_row_whose_hits_are_all_left_out_is_no_line() {
     hit(&mut f, 2, 0, "x");
     hit(&mut f, 2, 1, "x");
     let mut part = writer.part();
-    writer.add(&mut part, &batch(0, 0, 3), None, &f, |h| h.rule == 1).unwrap();
+    let shown: Vec<Hit> = f.hits.iter().filter(|h| h.rule == 1).copied().collect();
+    writer.add(&mut part, &batch(0, 0, 3), None, &f, &shown).unwrap();
     writer.append(part).unwrap();
     assert_eq!(writer.finish().unwrap().commit().unwrap().lines, 1);
     let lines = read(&path);
@@ -315,7 +316,7 @@ fn list_speed() {
                 for b in 0..32 {
                     let first = ((s * 32 + b) * ROWS) as u64;
                     let frame = RecordBatch::try_from_iter([("id", ids.clone())]).unwrap();
-                    writer.add(&mut part, &Batch::new(frame, 0, first), Some(&*ids), &f, |_| true).unwrap();
+                    writer.add(&mut part, &Batch::new(frame, 0, first), Some(&*ids), &f, &f.hits).unwrap();
                 }
                 writer.append(part).unwrap();
             }

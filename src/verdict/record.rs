@@ -1,0 +1,271 @@
+//! What the judging pass leaves behind: the quarantine list, and a bounded tally of it (rows by rule
+//! and action, two example rows per rule and per suspect group). Tallies of shards merge in any
+//! order: they hold counts, and the smallest row ids.
+
+use super::ignores::Ignores;
+use crate::batch::{Batch, RowId, Text, cell_text};
+use crate::engine::Sink;
+use crate::error::{Error, Result};
+use crate::quarantine::{self, Pending, Writer};
+use crate::rule::{Action, Findings, Hit, Meta, Outcome};
+use crate::source::Shard;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// Example rows kept per rule and per group.
+const EXAMPLES: usize = 2;
+/// Groups per rule whose examples are kept. A report shows far fewer.
+const GROUPS: usize = 1000;
+/// Characters of text around a span.
+const CONTEXT: usize = 60;
+
+/// A row shown as an example.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Example {
+    #[serde(flatten)]
+    pub row: RowId,
+    pub id: Option<String>,
+    pub message: String,
+    pub excerpt: Option<Excerpt>,
+}
+
+/// A cell's text around the byte span of the evidence, unescaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Excerpt {
+    pub column: String,
+    pub before: String,
+    pub marked: String,
+    pub after: String,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct RuleTally {
+    pub quarantined: u64,
+    pub review: u64,
+    /// Strongest action of hits that belong to no group.
+    pub alone: Option<Action>,
+    pub examples: Vec<Example>,
+    groups: HashMap<Arc<str>, Vec<Example>>,
+}
+
+impl RuleTally {
+    pub fn examples_of(&self, group: &str) -> Vec<Example> {
+        self.groups.get(group).cloned().unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub quarantined: u64,
+    pub review: u64,
+    /// Hits that each entry of `ignore` left out.
+    pub hidden: Vec<u64>,
+    rules: Vec<RuleTally>,
+}
+
+impl Tally {
+    pub fn merge(&mut self, other: Tally) {
+        self.quarantined += other.quarantined;
+        self.review += other.review;
+        self.hidden.resize(self.hidden.len().max(other.hidden.len()), 0);
+        self.hidden.iter_mut().zip(other.hidden).for_each(|(a, b)| *a += b);
+        self.rules.resize(self.rules.len().max(other.rules.len()), RuleTally::default());
+        for (mine, other) in self.rules.iter_mut().zip(other.rules) {
+            mine.quarantined += other.quarantined;
+            mine.review += other.review;
+            mine.alone = mine.alone.max(other.alone);
+            keep_smallest(&mut mine.examples, other.examples);
+            for (group, examples) in other.groups {
+                keep_smallest(mine.groups.entry(group).or_default(), examples);
+            }
+        }
+    }
+    pub(super) fn take(&mut self, rule: usize) -> RuleTally {
+        self.rules.get_mut(rule).map(std::mem::take).unwrap_or_default()
+    }
+}
+
+fn keep_smallest(mine: &mut Vec<Example>, other: Vec<Example>) {
+    mine.extend(other);
+    mine.sort_by(|a, b| (a.row, &a.message).cmp(&(b.row, &b.message)));
+    mine.dedup_by_key(|e| e.row);
+    mine.truncate(EXAMPLES);
+}
+
+/// The sink of the judging pass.
+pub struct Recorder<'a> {
+    writer: Writer,
+    metas: Vec<Meta>,
+    /// Per rule, the groups whose examples are wanted.
+    wanted: Vec<HashMap<Arc<str>, ()>>,
+    ignores: &'a Ignores,
+    id: Option<String>,
+    /// No text of cells anywhere in a report.
+    redact: bool,
+    tally: Mutex<Tally>,
+}
+
+pub struct Part {
+    list: quarantine::Part,
+    tally: Tally,
+}
+
+impl<'a> Recorder<'a> {
+    /// `rules` as [`Hit::rule`] counts them; `id` is the column with that role.
+    pub fn new(writer: Writer, rules: &[(Meta, &Outcome)], ignores: &'a Ignores, id: Option<String>, redact: bool) -> Self {
+        let wanted = rules.iter().map(|(_, o)| o.groups.iter().take(GROUPS).map(|g| (g.key.as_str().into(), ())).collect());
+        Recorder {
+            writer,
+            metas: rules.iter().map(|r| r.0).collect(),
+            wanted: wanted.collect(),
+            ignores,
+            id,
+            redact,
+            tally: Mutex::new(Tally::default()),
+        }
+    }
+
+    /// The tally, and the list, still under its temporary name.
+    ///
+    /// # Errors
+    /// A resource error when the disk is full or fails.
+    pub fn finish(self) -> Result<(Tally, Pending)> {
+        let tally = self.tally.into_inner().map_err(|_| Error::internal("a worker panicked"))?;
+        Ok((tally, self.writer.finish()?))
+    }
+
+    fn fresh(&self) -> Tally {
+        Tally { rules: vec![RuleTally::default(); self.metas.len()], hidden: vec![0; self.ignores.len()], ..Tally::default() }
+    }
+
+    /// Which entry of `ignore` hides each hit; empty when there is none at all.
+    fn hidden(&self, findings: &Findings) -> Vec<Option<usize>> {
+        if self.ignores.is_empty() {
+            return Vec::new();
+        }
+        let mut known: HashMap<(u16, u32), Option<usize>> = HashMap::new();
+        let find = |h: &Hit| {
+            *known.entry((h.rule, h.group)).or_insert_with(|| {
+                let meta = &self.metas[usize::from(h.rule)];
+                self.ignores.of(meta.code, meta.name, findings.string(h.group).map(|s| &**s))
+            })
+        };
+        findings.hits.iter().map(find).collect()
+    }
+
+    fn count(&self, tally: &mut Tally, batch: &Batch, findings: &Findings, hits: &[Hit]) {
+        let mut action = None;
+        let mut rest = hits;
+        while let Some(first) = rest.first() {
+            let n = rest.iter().take_while(|h| h.rule == first.rule).count();
+            let (own, others) = rest.split_at(n);
+            rest = others;
+            let strongest = own.iter().map(|h| h.action).max().unwrap_or(Action::Review);
+            action = action.max(Some(strongest));
+            let seen = &mut tally.rules[usize::from(first.rule)];
+            match strongest {
+                Action::Quarantine => seen.quarantined += 1,
+                Action::Review => seen.review += 1,
+            }
+            if seen.examples.len() < EXAMPLES {
+                seen.examples.push(self.example(batch, findings, first));
+            }
+            for h in own {
+                let Some(group) = findings.string(h.group) else {
+                    seen.alone = seen.alone.max(Some(h.action));
+                    continue;
+                };
+                let row = batch.row_id(h.row as usize);
+                match seen.groups.get_mut(group) {
+                    Some(known) if known.len() >= EXAMPLES || known.last().is_some_and(|e| e.row == row) => {}
+                    Some(known) => known.push(self.example(batch, findings, h)),
+                    None if self.wanted[usize::from(h.rule)].contains_key(group) => {
+                        seen.groups.insert(group.clone(), vec![self.example(batch, findings, h)]);
+                    }
+                    None => {}
+                }
+            }
+        }
+        match action {
+            Some(Action::Quarantine) => tally.quarantined += 1,
+            Some(Action::Review) => tally.review += 1,
+            None => {}
+        }
+    }
+
+    fn example(&self, batch: &Batch, findings: &Findings, hit: &Hit) -> Example {
+        let row = hit.row as usize;
+        let cell = |name: &str| batch.column(name).and_then(|c| cell_text(c.as_ref(), row));
+        let excerpt = || {
+            let column = findings.string(hit.column)?;
+            let array = batch.column(column)?;
+            let text = match Text::of(array.as_ref()) {
+                // A long text is cut before it is copied.
+                Some(text) => return text.get(row).map(|t| cut(column, t, hit.start, hit.end)),
+                None => cell_text(array.as_ref(), row)?,
+            };
+            Some(cut(column, &text, hit.start, hit.end))
+        };
+        Example {
+            row: batch.row_id(row),
+            id: self.id.as_deref().and_then(cell).map(|id| id.chars().take(CONTEXT).collect()),
+            message: findings.string(hit.message).map_or("", |s| s).chars().take(300).collect(),
+            excerpt: if self.redact { None } else { excerpt() },
+        }
+    }
+}
+
+/// Text around a span, cut at characters, with `…` where something is missing.
+fn cut(column: &str, text: &str, start: u32, end: u32) -> Excerpt {
+    let (start, end) = (floor(text, start as usize), floor(text, end as usize));
+    let (start, end) = if start < end { (start, end) } else { (0, 0) };
+    let first = text[..start].char_indices().rev().nth(CONTEXT - 1).map_or(0, |(i, _)| i);
+    let last = text[end..].char_indices().nth(CONTEXT).map_or(text.len(), |(i, _)| end + i);
+    let dots = |cut: bool| if cut { "…" } else { "" };
+    let marked: String = text[start..end].chars().take(4 * CONTEXT).collect();
+    let long = marked.len() < end - start;
+    Excerpt {
+        column: column.to_owned(),
+        before: format!("{}{}", dots(first > 0), &text[first..start]),
+        marked: format!("{marked}{}", dots(long)),
+        after: format!("{}{}", &text[end..last], dots(last < text.len())),
+    }
+}
+
+/// The character boundary at or before `i`.
+fn floor(text: &str, i: usize) -> usize {
+    (0..=i.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+}
+
+impl Sink for Recorder<'_> {
+    type Part = Part;
+
+    fn part(&self, _: &Shard) -> Result<Part> {
+        Ok(Part { list: self.writer.part(), tally: self.fresh() })
+    }
+
+    fn batch(&self, part: &mut Part, batch: &Batch, findings: &Findings) -> Result<()> {
+        let ids = self.id.as_deref().and_then(|id| batch.column(id)).map(|c| c.as_ref());
+        let hidden = self.hidden(findings);
+        hidden.iter().flatten().for_each(|&i| part.tally.hidden[i] += 1);
+        let shown: Option<Vec<Hit>> = hidden
+            .iter()
+            .any(Option::is_some)
+            .then(|| findings.hits.iter().zip(&hidden).filter(|(_, hide)| hide.is_none()).map(|(h, _)| *h).collect());
+        let hits = shown.as_deref().unwrap_or(&findings.hits);
+        for row in hits.chunk_by(|a, b| a.row == b.row) {
+            self.count(&mut part.tally, batch, findings, row);
+        }
+        self.writer.add(&mut part.list, batch, ids, findings, hits)
+    }
+
+    fn append(&self, part: Part) -> Result<()> {
+        self.tally.lock().map_err(|_| Error::internal("a worker panicked"))?.merge(part.tally);
+        self.writer.append(part.list)
+    }
+
+    fn columns(&self) -> Vec<String> {
+        self.id.iter().cloned().collect()
+    }
+}
