@@ -9,6 +9,8 @@ mod csv;
 mod format;
 mod guard;
 mod hive;
+mod ipc;
+mod json;
 mod parquet;
 mod paths;
 mod schema;
@@ -21,7 +23,7 @@ pub use schema::is_categorical;
 use crate::batch::{Batch, MAX_ROWS};
 use crate::error::{Error, Result, group_digits, plural};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use format::Format;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -107,7 +109,7 @@ impl Source {
         }
         let tables = open_all(&found, options)?;
         let fields: Vec<Field> = tables.first().map(|t| t.fields().to_vec()).unwrap_or_default();
-        let mut shown = arrow::datatypes::Fields::from(fields.clone());
+        let mut shown = Fields::from(fields.clone());
         for (table, file) in tables.iter().zip(&found).skip(1) {
             schema::agree((&first.relative, &shown), &file.path, table.fields())?;
         }
@@ -236,7 +238,16 @@ fn open_all(found: &[paths::Found], options: &OpenOptions) -> Result<Vec<Box<dyn
             Ok(boxed(tables))
         }
         Some(Format::Parquet) => Ok(boxed(each(found, |f| parquet::ParquetTable::open(&f.path))?)),
-        _ => Err(Error::data(&found[0].path, format!("{} is not read by this build", found[0].format.family()))),
+        Some(Format::Json { .. }) => {
+            let mut tables = each(found, |f| match f.format {
+                Format::Json { packed } => json::JsonTable::scan(&f.path, packed, options),
+                other => Err(Error::internal(other.family())),
+            })?;
+            json::JsonTable::settle(&mut tables, &options.declared)?;
+            Ok(boxed(tables))
+        }
+        Some(Format::Arrow) => Ok(boxed(each(found, |f| ipc::IpcTable::open(&f.path))?)),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -250,6 +261,22 @@ fn each<T>(found: &[paths::Found], open: impl Fn(&paths::Found) -> Result<T>) ->
         }
     }
     all_in_one(errors).map_or(Ok(tables), Err)
+}
+
+/// For the modules that read text: a batch of columns, each with its marks beside it.
+fn gather(rows: usize, fields: &Fields, columns: Vec<(ArrayRef, Option<ArrayRef>)>) -> Result<RecordBatch> {
+    let mut shown = Vec::with_capacity(columns.len());
+    let mut arrays = Vec::with_capacity(columns.len());
+    for (field, (array, marks)) in fields.iter().zip(columns) {
+        shown.push(field.clone());
+        arrays.push(array);
+        if let Some(marks) = marks {
+            shown.push(Arc::new(Field::new(unparsed_column(field.name()), DataType::Boolean, true)));
+            arrays.push(marks);
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(shown)), arrays, &options).map_err(Error::internal)
 }
 
 /// The first error, which names in its help the other files that failed.

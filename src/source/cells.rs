@@ -3,7 +3,9 @@
 //! marked, never guessed.
 
 use crate::error::Result;
-use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, StringViewBuilder};
+use arrow::array::{
+    Array, ArrayBuilder, ArrayRef, BooleanArray, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, StringViewBuilder,
+};
 use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
 use arrow::datatypes::DataType;
 use std::sync::Arc;
@@ -102,7 +104,7 @@ pub(super) fn readable(data_type: &DataType) -> bool {
 
 /// Collects the cells of one column of a batch.
 pub(super) enum Cells {
-    Text(StringViewBuilder),
+    Text(StringViewBuilder, Vec<usize>),
     Int(Int64Builder, Vec<usize>),
     Float(Float64Builder, Vec<usize>),
     Bool(BooleanBuilder, Vec<usize>),
@@ -112,7 +114,7 @@ pub(super) enum Cells {
 impl Cells {
     pub fn new(data_type: &DataType) -> Cells {
         match data_type {
-            DataType::Utf8View => Cells::Text(StringViewBuilder::new()),
+            DataType::Utf8View => Cells::Text(StringViewBuilder::new(), Vec::new()),
             DataType::Int64 => Cells::Int(Int64Builder::new(), Vec::new()),
             DataType::Float64 => Cells::Float(Float64Builder::new(), Vec::new()),
             DataType::Boolean => Cells::Bool(BooleanBuilder::new(), Vec::new()),
@@ -120,13 +122,23 @@ impl Cells {
         }
     }
 
+    pub fn len(&self) -> usize {
+        match self {
+            Cells::Text(b, _) => b.len(),
+            Cells::Int(b, _) => b.len(),
+            Cells::Float(b, _) => b.len(),
+            Cells::Bool(b, _) => b.len(),
+            Cells::Other(_, b, _) => b.len(),
+        }
+    }
+
     pub fn is_text(&self) -> bool {
-        matches!(self, Cells::Text(_))
+        matches!(self, Cells::Text(..))
     }
 
     pub fn null(&mut self) {
         match self {
-            Cells::Text(b) => b.append_null(),
+            Cells::Text(b, _) => b.append_null(),
             Cells::Int(b, _) => b.append_null(),
             Cells::Float(b, _) => b.append_null(),
             Cells::Bool(b, _) => b.append_null(),
@@ -136,25 +148,19 @@ impl Cells {
 
     /// A cell that is there and is not of the type.
     pub fn unparsed(&mut self) {
-        let row = match self {
-            Cells::Text(b) => arrow::array::ArrayBuilder::len(b),
-            Cells::Int(b, _) => arrow::array::ArrayBuilder::len(b),
-            Cells::Float(b, _) => arrow::array::ArrayBuilder::len(b),
-            Cells::Bool(b, _) => arrow::array::ArrayBuilder::len(b),
-            Cells::Other(_, b, _) => arrow::array::ArrayBuilder::len(b),
-        };
+        let row = self.len();
         self.null();
         match self {
-            // A JSON value that is no string, in a column declared as strings, is read as its text.
-            Cells::Text(_) => {}
-            Cells::Int(_, bad) | Cells::Float(_, bad) | Cells::Bool(_, bad) | Cells::Other(_, _, bad) => bad.push(row),
+            Cells::Text(_, bad) | Cells::Int(_, bad) | Cells::Float(_, bad) | Cells::Bool(_, bad) | Cells::Other(_, _, bad) => {
+                bad.push(row)
+            }
         }
     }
 
     pub fn text(&mut self, text: &str) {
         let trimmed = text.trim_matches(' ');
         match self {
-            Cells::Text(b) => return b.append_value(text),
+            Cells::Text(b, _) => return b.append_value(text),
             Cells::Int(b, _) => {
                 if let Ok(v) = trimmed.parse() {
                     return b.append_value(v);
@@ -178,7 +184,7 @@ impl Cells {
     /// The column, and the marks of the cells that did not parse if there are any.
     pub fn finish(&mut self) -> Result<(ArrayRef, Option<ArrayRef>)> {
         let (array, bad): (ArrayRef, Vec<usize>) = match self {
-            Cells::Text(b) => (Arc::new(b.finish()), Vec::new()),
+            Cells::Text(b, bad) => (Arc::new(b.finish()), std::mem::take(bad)),
             Cells::Int(b, bad) => (Arc::new(b.finish()), std::mem::take(bad)),
             Cells::Float(b, bad) => (Arc::new(b.finish()), std::mem::take(bad)),
             Cells::Bool(b, bad) => (Arc::new(b.finish()), std::mem::take(bad)),

@@ -9,10 +9,8 @@ use super::text::{Place, TextFile, Window};
 use super::{OpenOptions, Rows, Table, schema};
 use crate::batch::MAX_ROWS;
 use crate::error::{Error, Result, plural};
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Fields};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Text of a batch, at most (about).
 const BATCH_BYTES: usize = 8 << 20;
@@ -301,6 +299,7 @@ impl Table for CsvTable {
         let mut record = Record::default();
         let mut row = place.row;
         let end = first + rows;
+        let fields: Fields = columns.iter().map(|c| self.fields[*c].clone()).collect();
         // Position of a file's column among those asked for.
         let mut slots = vec![None; self.fields.len()];
         columns.iter().enumerate().for_each(|(slot, column)| slots[*column] = Some(slot));
@@ -329,7 +328,7 @@ impl Table for CsvTable {
                         }
                     }
                 }
-                gather(taken, columns.iter().map(|c| &self.fields[*c]), &mut cells)
+                super::gather(taken, &fields, cells.iter_mut().map(Cells::finish).collect::<Result<_>>()?)
             })?;
             if batch.num_rows() == 0 {
                 break;
@@ -338,21 +337,4 @@ impl Table for CsvTable {
         }
         Ok(())
     }
-}
-
-/// A batch of the collected cells, with marks beside them.
-fn gather<'a>(rows: usize, fields: impl Iterator<Item = &'a Field>, cells: &mut [Cells]) -> Result<RecordBatch> {
-    let mut shown = Vec::with_capacity(cells.len());
-    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(cells.len());
-    for (field, cells) in fields.zip(cells) {
-        let (array, marks) = cells.finish()?;
-        shown.push(field.clone());
-        arrays.push(array);
-        if let Some(marks) = marks {
-            shown.push(Field::new(super::unparsed_column(field.name()), DataType::Boolean, true));
-            arrays.push(marks);
-        }
-    }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(shown)), arrays, &options).map_err(Error::internal)
 }

@@ -168,16 +168,17 @@ pub(super) fn confirm(path: &Path, format: Format) -> Result<()> {
     };
     if head.is_empty() {
         return Err(
-            Error::data(path, format!("is empty (0 bytes): not a {name} file")).help("write the file again, or take it out of the dataset")
+            Error::data(path, format!("is empty (0 bytes): not {name}")).help("write the file again, or take it out of the dataset")
         );
     }
     if ok {
         return Ok(());
     }
+    let article = if name.starts_with('A') { "an" } else { "a" };
     let looks = looks_like(&head).map_or_else(String::new, |l| format!("; it looks like {l}"));
     let help = match looks_like(&head) {
         Some("Feather version 1") => "write it again as Feather version 2 (pyarrow.feather.write_feather does)",
         _ => "fetch or write the file again, or give it the extension of what it is",
     };
-    Err(Error::data(path, format!("not a {name} file: wrong magic bytes at its start{looks}")).help(help))
+    Err(Error::data(path, format!("not {article} {name} file: wrong magic bytes at its start{looks}")).help(help))
 }

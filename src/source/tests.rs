@@ -455,3 +455,180 @@ proptest::proptest! {
         proptest::prop_assert_eq!(dump(&source).unwrap(), cells.iter().map(|(a, b)| format!("{a}|{b}")).collect::<Vec<_>>());
     }
 }
+
+// JSON Lines
+
+fn jsonl(text: impl AsRef<[u8]>) -> Result<Source> {
+    let dir = folder();
+    let path = write(&dir, "a.jsonl", text);
+    let source = open(&[&path]);
+    std::mem::forget(dir);
+    source
+}
+
+#[test]
+fn json_shapes_are_learned_over_all_rows() {
+    let source = jsonl("{\"n\": 1, \"s\": \"é\\n\", \"t\": [1], \"o\": {\"a\": true}}\n\n{\"n\": 2.5, \"big\": 18446744073709551615, \"o\": {\"b\": null}, \"t\": []}\n{\"x\": null}").unwrap();
+    let types: Vec<String> = source.schema.fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect();
+    assert_eq!(types[..3], ["n Float64", "s Utf8View", "t List(Int64)"], "{types:?}");
+    assert_eq!(types[4..], ["big UInt64", "x Utf8View"]);
+    let names = ["n", "s", "t", "big", "x"].map(str::to_owned);
+    assert_eq!(
+        dump_columns(&source, &source.shards(), &names).unwrap(),
+        ["1.0|é\n|[1]|∅|∅", "2.5|∅|[]|18446744073709551615|∅", "∅|∅|∅|∅|∅"]
+    );
+    assert_eq!(dump_columns(&source, &source.shards(), &["o".to_owned()]).unwrap(), ["{a: true, b: }", "{a: , b: }", "∅"]);
+}
+
+#[test]
+fn json_errors_name_the_line() {
+    for (text, words) in [
+        ("{\"a\": 1}\n\n{\"a\": 1\n", "line 3: EOF while parsing"),
+        ("{\"a\": 1}\n{\"a\": 1} x\n", "line 2: trailing characters"),
+        ("{\"a\": 1, \"a\": 2}\n", "line 1: the key `a` is given twice"),
+        ("{\"a\": 1}\n{\"a\": \"x\"}\n", "line 2: a string where earlier rows have another type"),
+        ("{\"a\": [1]}\n{\"a\": [\"x\"]}\n", "line 2: a string"),
+        ("[{\"a\": 1}]\n", "line 1: not an object"),
+        ("{\"a\": NaN}\n", "line 1: expected value"),
+        ("", "is empty"),
+    ] {
+        let message = failure(jsonl(text));
+        assert!(message.contains(words) && message.contains("a.jsonl"), "{text:?}: {message}");
+    }
+    assert!(failure(jsonl(b"{\"a\": 1}\n{\"a\": \"\xff\"}\n")).contains("line 2: invalid UTF-8"));
+    let deep = format!("{{\"a\": {}{}}}\n", "[".repeat(10_000), "]".repeat(10_000));
+    assert!(failure(jsonl(&deep)).contains("line 1: recursion limit"));
+    assert_eq!(jsonl("\n").unwrap().rows(), 0);
+}
+
+#[test]
+fn json_values_that_are_not_of_the_declared_type_are_null_and_marked() {
+    let dir = folder();
+    let path = write(
+        &dir,
+        "a.jsonl",
+        "{\"n\": 1, \"s\": \"x\", \"d\": \"2024-01-01\"}\n{\"n\": \"1\", \"s\": 2, \"d\": {\"y\": 1}}\n{\"n\": 300, \"s\": [1]}\n",
+    );
+    let declared = [("s", DataType::Utf8), ("absent", DataType::Utf8), ("n", DataType::Int8), ("d", DataType::Date32)];
+    let options = OpenOptions { declared: declared.map(|(n, t)| (n.to_owned(), t)).to_vec(), ..Default::default() };
+    let source = Source::open(&[path], &options).unwrap();
+    assert_eq!(source.schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["n", "s", "d"]);
+    let names = ["n", "s", "d", &unparsed_column("n"), &unparsed_column("s"), &unparsed_column("d")].map(str::to_owned);
+    let rows = dump_columns(&source, &source.shards(), &names).unwrap();
+    assert_eq!(rows, ["1|x|2024-01-01|false|false|false", "∅|∅|∅|true|true|true", "∅|∅|∅|true|true|false"]);
+}
+
+#[test]
+fn json_shards_start_anywhere_and_files_may_lack_keys() {
+    let text: String = (0..150_000).map(|i| format!("{{\"id\": {i}, \"t\": \"row {i}\"}}\n")).collect();
+    let source = jsonl(&text).unwrap();
+    assert!(source.shards().len() >= 3);
+    let all = dump(&source).unwrap();
+    assert_eq!(all[149_999], "149999|row 149999");
+    let names = ["id", "t"].map(str::to_owned);
+    let odd = [(0, 1), (1, 70_000), (70_001, 79_999)].map(|(first_row, rows)| Shard { source: 0, first_row, rows });
+    assert_eq!(dump_columns(&source, &odd, &names).unwrap(), all);
+    let dir = folder();
+    write(&dir, "a.jsonl.gz", gzip(text.as_bytes()));
+    write(&dir, "b.jsonl", "{\"id\": 0.5, \"more\": true}\n");
+    let both = open(&[dir.path().to_str().unwrap()]).unwrap();
+    let rows = dump(&both).unwrap();
+    assert_eq!((rows.len(), rows[1].as_str(), rows[150_000].as_str()), (150_001, "1.0|row 1|∅", "0.5|∅|true"));
+    write(&dir, "c.jsonl", "{\"id\": \"x\"}\n");
+    let message = failure(open(&[dir.path().to_str().unwrap()]));
+    assert!(message.contains("c.jsonl") && message.contains("`id`"), "{message}");
+}
+
+#[test]
+fn a_settings_file_beside_the_data_is_no_data() {
+    let dir = folder();
+    write(&dir, "dataset_info.json", "{\n  \"a\": 1\n}\n");
+    write(&dir, "a.csv", "x\n1\n");
+    assert_eq!(open(&[dir.path().to_str().unwrap()]).unwrap().files.len(), 1);
+    std::fs::remove_file(dir.path().join("a.csv")).unwrap();
+    write(&dir, "b.json", "{\"a\": 1}\n");
+    assert!(failure(open(&[dir.path().to_str().unwrap()])).contains("dataset_info.json"));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #[test]
+    fn json_of_any_bytes_is_read_or_refused(flips in proptest::collection::vec((0usize..200, 0u8..=255), 0..4)) {
+        let mut bytes = b"{\"a\": 1, \"b\": [\"x\", null], \"c\": {\"d\": true}}\n{\"a\": -2.5e3, \"b\": []}\n{\"c\": null, \"a\": 7}\n".to_vec();
+        for (at, byte) in flips {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let dir = folder();
+        let path = write(&dir, "a.jsonl", &bytes);
+        match open(&[&path]).and_then(|source| dump(&source).map(|rows| (rows.len() as u64, source.rows()))) {
+            Ok((read, announced)) => proptest::prop_assert_eq!(read, announced),
+            Err(e) => proptest::prop_assert!(matches!(e, Error::Data { .. }), "{}", e),
+        }
+    }
+}
+
+// Arrow IPC
+
+fn ipc_bytes(batch: &RecordBatch, stream: bool, rows: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let parts = (0..batch.num_rows()).step_by(rows).map(|i| batch.slice(i, rows.min(batch.num_rows() - i)));
+    if stream {
+        let mut writer = arrow::ipc::writer::StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+        parts.for_each(|p| writer.write(&p).unwrap());
+        writer.finish().unwrap();
+    } else {
+        let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+        parts.for_each(|p| writer.write(&p).unwrap());
+        writer.finish().unwrap();
+    }
+    bytes
+}
+
+#[test]
+fn arrow_files_and_streams_read_alike() {
+    let dir = folder();
+    let batch = sample(500);
+    let expected = dump(&open(&[&write(&dir, "a.parquet", parquet_bytes(&batch, 500))]).unwrap()).unwrap();
+    for stream in [false, true] {
+        let source = open(&[&write(&dir, "a.arrow", ipc_bytes(&batch, stream, 60))]).unwrap();
+        assert_eq!(dump(&source).unwrap(), expected);
+        let odd = [(0, 1), (1, 250), (251, 249)].map(|(first_row, rows)| Shard { source: 0, first_row, rows });
+        let names = ["id", "text", "kind", "score", "list"].map(str::to_owned);
+        assert_eq!(dump_columns(&source, &odd, &names).unwrap(), expected);
+        assert_eq!(dump_columns(&source, &odd, &[]).unwrap().len(), 500);
+        assert!(is_categorical(source.schema.field(2)));
+    }
+    assert_eq!(open(&[&write(&dir, "b.feather", ipc_bytes(&sample(0), false, 1))]).unwrap().rows(), 0);
+    assert!(failure(open(&[&write(&dir, "old.feather", "FEA1 and more")])).contains("Feather version 1"));
+    let message = failure(open(&[&write(&dir, "old.feather", "id,text\n1,hello\n")]));
+    assert!(message.contains("not an Arrow IPC file") && message.contains("CSV"), "{message}");
+}
+
+#[test]
+fn arrow_cut_anywhere_is_an_error_that_names_the_file() {
+    let dir = folder();
+    for stream in [false, true] {
+        let bytes = ipc_bytes(&sample(10), stream, 4);
+        for cut in 0..bytes.len() {
+            let message = failure(open(&[&write(&dir, "cut.arrow", &bytes[..cut])]));
+            assert!(message.contains("cut.arrow"), "cut at {cut}: {message}");
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #[test]
+    fn arrow_with_flipped_bytes_is_read_or_refused(stream: bool, flips in proptest::collection::vec((0usize..10_000, 0u8..=255), 1..6)) {
+        let mut bytes = ipc_bytes(&sample(30), stream, 10);
+        for (at, byte) in flips {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let dir = folder();
+        if let Err(e) = open(&[&write(&dir, "flip.arrow", &bytes)]).and_then(|source| dump(&source)) {
+            proptest::prop_assert!(matches!(e, Error::Data { .. }), "{e}");
+        }
+    }
+}

@@ -283,6 +283,20 @@ impl Window {
         Ok(())
     }
 
+    /// The next line without its break, and its length with it; `None` at the end.
+    pub fn line(&mut self) -> Result<Option<(std::ops::Range<usize>, usize)>> {
+        let mut from = 0;
+        loop {
+            if let Some(n) = memchr::memchr(b'\n', &self.bytes()[from..]) {
+                return Ok(Some((0..from + n, from + n + 1)));
+            }
+            from = self.bytes().len();
+            if !self.more(|_| None)? && self.ended {
+                return Ok((from > 0).then_some((0..from, from)));
+            }
+        }
+    }
+
     /// The text of a record; an error names the line of the first byte that is no UTF-8.
     pub fn utf8<'a>(&self, bytes: &'a [u8], line: u64) -> Result<&'a str> {
         std::str::from_utf8(bytes).map_err(|e| {
