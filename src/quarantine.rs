@@ -29,6 +29,7 @@ use std::sync::Mutex;
 
 pub use columns::schema;
 pub use file::{AtomicFile, Pending, Written};
+pub(crate) use file::{hex, io_error};
 use rows::Rows;
 
 /// Lines per encoded chunk (a row group in Parquet). Larger chunks compress no better, since files,

@@ -3,6 +3,7 @@
 
 use super::matches;
 use crate::contract::Ignore;
+use crate::report::escape::for_terminal;
 use chrono::NaiveDate;
 use serde::Serialize;
 
@@ -54,10 +55,13 @@ impl Ignores {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-    /// The first entry that hides this group of this rule, or the rule as a whole.
+    /// The first entry that hides this group, given as it is or as a terminal shows it, of this
+    /// rule, or the rule as a whole.
     pub fn of(&self, code: &str, name: &str, group: Option<&str>) -> Option<usize> {
         self.entries.iter().zip(&self.expired).position(|(e, expired)| {
-            !expired && matches(&e.rule.value, code, name) && e.group.as_ref().is_none_or(|g| Some(g.value.as_str()) == group)
+            !expired
+                && matches(&e.rule.value, code, name)
+                && e.group.as_ref().is_none_or(|g| group.is_some_and(|key| g.value == key || g.value == for_terminal(key)))
         })
     }
     /// The first entry that hides the rule as a whole.
