@@ -16,7 +16,7 @@ mod state;
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::error::Result;
-use crate::features::unicode::{Oddity, group_name, pool, scan};
+use crate::features::unicode::{Family, Oddity, group_name, pool, scan};
 use crate::rule::{Action, Built, Context, Entry, Findings, Group, Meta, Outcome, Round, Rule, Status, Step};
 use arrow::array::{Array, ArrayRef};
 use decide::Verdict;
@@ -112,6 +112,7 @@ struct Found {
     start: u32,
     end: u32,
     inside: bool,
+    faint: bool,
 }
 
 /// Rows of a batch, read cell by cell.
@@ -137,17 +138,27 @@ impl Core {
     }
 
     /// Odd things of a row that this rule looks at, each once.
-    fn found(&self, confusable: bool, rows: &Rows<'_>, row: usize, scratch: &mut Vec<Oddity>, out: &mut Vec<Found>) {
+    fn found(&self, family: Family, rows: &Rows<'_>, row: usize, scratch: &mut Vec<Oddity>, out: &mut Vec<Found>) {
         out.clear();
         for (column, text) in rows.texts.iter().enumerate() {
             let Some(value) = text.as_ref().and_then(|t| t.get(row)) else { continue };
-            scan(value, scratch);
-            for odd in scratch.iter().filter(|o| o.kind.is_confusable() == confusable) {
+            scan(family, value, scratch);
+            for odd in scratch.iter() {
                 for group in [Some(odd.group), pool(odd.group)].into_iter().flatten() {
                     let key = group_key(column, group);
                     match out.iter_mut().find(|f| f.key == key) {
-                        Some(f) => f.inside |= odd.inside,
-                        None => out.push(Found { key, column, start: odd.span.start as u32, end: odd.span.end as u32, inside: odd.inside }),
+                        Some(f) => {
+                            f.inside |= odd.inside;
+                            f.faint &= odd.faint;
+                        }
+                        None => out.push(Found {
+                            key,
+                            column,
+                            start: odd.span.start as u32,
+                            end: odd.span.end as u32,
+                            inside: odd.inside,
+                            faint: odd.faint,
+                        }),
                     }
                 }
             }
@@ -162,7 +173,7 @@ impl Core {
         }
     }
 
-    fn observe(&self, confusable: bool, model: Option<&Model>, state: &mut Seen, batch: &Batch) -> Result<()> {
+    fn observe(&self, family: Family, model: Option<&Model>, state: &mut Seen, batch: &Batch) -> Result<()> {
         let labels = self.label_column(batch)?;
         let labels = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
         let rows = self.rows(batch);
@@ -173,8 +184,8 @@ impl Core {
                 None => {
                     let name = labels.as_ref().and_then(|l| l.get(row));
                     state.row(label, name);
-                    self.found(confusable, &rows, row, &mut scratch, &mut found);
-                    for f in &found {
+                    self.found(family, &rows, row, &mut scratch, &mut found);
+                    for f in found.iter().filter(|f| !f.faint) {
                         state.odd(f.key, f.inside, label);
                     }
                 }
@@ -186,8 +197,8 @@ impl Core {
                             let contradicted = words.contradicts(label, rows.texts.iter().flatten().filter_map(|t| t.get(row)));
                             let Some(contradicted) = contradicted else { continue };
                             state.judged(0, label, contradicted);
-                            self.found(confusable, &rows, row, &mut scratch, &mut found);
-                            for f in found.iter().filter(|f| model.verdicts.contains_key(&f.key)) {
+                            self.found(family, &rows, row, &mut scratch, &mut found);
+                            for f in found.iter().filter(|f| !f.faint && model.verdicts.contains_key(&f.key)) {
                                 state.judged(f.key, label, contradicted);
                             }
                         }
@@ -248,16 +259,19 @@ impl Core {
         outcome
     }
 
-    fn judge(&self, confusable: bool, model: &Model, batch: &Batch, out: &mut Findings) -> Result<()> {
+    fn judge(&self, family: Family, model: &Model, batch: &Batch, out: &mut Findings) -> Result<()> {
         let labels = self.label_column(batch)?;
         let labels = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
         let rows = self.rows(batch);
         let (mut scratch, mut found) = (Vec::new(), Vec::new());
         for row in 0..batch.rows() {
-            self.found(confusable, &rows, row, &mut scratch, &mut found);
+            self.found(family, &rows, row, &mut scratch, &mut found);
             for f in &found {
                 let Some(verdict) = model.verdicts.get(&f.key) else { continue };
                 let Some((action, score)) = verdict.on_row(f.inside, self.label(labels.as_ref(), &rows, row)) else { continue };
+                if f.faint && action == Action::Review {
+                    continue;
+                }
                 let message = out.intern(if action == Action::Quarantine { &verdict.message } else { &verdict.mild });
                 let (column, group) = (out.intern(&self.texts[f.column]), out.intern(&verdict.name));
                 let hit = out.push(row, action, score as f32, message);
@@ -291,7 +305,7 @@ fn opener(response: &str) -> Option<u64> {
 }
 
 macro_rules! rule {
-    ($rule:ident, $meta:ident, $confusable:literal) => {
+    ($rule:ident, $meta:ident, $family:expr) => {
         impl Rule for $rule {
             const META: Meta = $meta;
             type State = Seen;
@@ -304,7 +318,7 @@ macro_rules! rule {
                 Seen::start(round.model.and_then(|m| m.labels.as_ref()).filter(|_| round.number == 2))
             }
             fn observe(&self, round: &Round<'_, Model>, state: &mut Seen, batch: &Batch) -> Result<()> {
-                self.0.observe($confusable, round.model, state, batch)
+                self.0.observe($family, round.model, state, batch)
             }
             fn finish(&self, round: &Round<'_, Model>, state: Seen) -> Result<Step<Model>> {
                 Ok(self.0.finish(round, state))
@@ -316,14 +330,14 @@ macro_rules! rule {
                 !model.verdicts.is_empty()
             }
             fn judge(&self, model: &Model, batch: &Batch, out: &mut Findings) -> Result<()> {
-                self.0.judge($confusable, model, batch, out)
+                self.0.judge($family, model, batch, out)
             }
         }
     };
 }
 
-rule!(Hidden, HIDDEN, false);
-rule!(Confusable, CONFUSABLE, true);
+rule!(Hidden, HIDDEN, Family::Hidden);
+rule!(Confusable, CONFUSABLE, Family::Confusable);
 
 #[cfg(test)]
 mod tests;

@@ -39,10 +39,11 @@ pub enum Kind {
     LatinLookalike = 23,
 }
 
-impl Kind {
-    pub fn is_confusable(self) -> bool {
-        self as u8 >= Kind::Disguise as u8
-    }
+/// What to look for: each detector asks for its own half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    Hidden,
+    Confusable,
 }
 
 /// One odd place in a text.
@@ -55,6 +56,9 @@ pub struct Oddity {
     pub span: Range<usize>,
     /// Letters stand directly on both sides (for look-alikes: in the same word).
     pub inside: bool,
+    /// Ordinary by itself (a Greek letter at the edge of a word is science): no evidence, but part
+    /// of what a group that has other evidence is made of.
+    pub faint: bool,
 }
 
 fn group_of(kind: Kind, what: u32) -> u64 {
@@ -159,6 +163,18 @@ const SCRIPTS: [Script; 22] = [
     Script::Tifinagh,
 ];
 
+/// The script of a character: a table for the alphabets, which make up most text that is not ASCII,
+/// and the two large blocks; a search for the rest.
+fn script_of(c: char) -> Script {
+    static TABLE: OnceLock<Vec<Script>> = OnceLock::new();
+    match c {
+        '\0'..='\u{2FFF}' => TABLE.get_or_init(|| ('\0'..='\u{2FFF}').map(|c| c.script()).collect())[c as usize],
+        '\u{4E00}'..='\u{9FFF}' => Script::Han,
+        '\u{AC00}'..='\u{D7A3}' => Script::Hangul,
+        _ => c.script(),
+    }
+}
+
 fn tag_of(script: Script) -> u32 {
     SCRIPTS.iter().position(|&s| s == script).unwrap_or(0) as u32
 }
@@ -225,7 +241,7 @@ fn profile(text: &str) -> Profile {
     let mut counts = [(Script::Unknown, 0u32); 8];
     let (mut rtl, mut cjk, mut total) = (false, false, 0u32);
     for c in text.chars().filter(|c| c.is_alphabetic()) {
-        let s = if c.is_ascii() { Script::Latin } else { c.script() };
+        let s = if c.is_ascii() { Script::Latin } else { script_of(c) };
         if matches!(s, Script::Common | Script::Inherited) {
             continue;
         }
@@ -241,17 +257,14 @@ fn profile(text: &str) -> Profile {
     Profile { dominant: best.0, clear: u64::from(best.1) * 5 >= u64::from(total) * 4, rtl, cjk }
 }
 
-/// Every odd place of a text, in order of their kind and then position. Plain text costs one look
+/// Every odd place of one family in a text, by position. Plain text costs one look
 /// at its bytes.
-pub fn scan(text: &str, out: &mut Vec<Oddity>) {
+pub fn scan(family: Family, text: &str, out: &mut Vec<Oddity>) {
     out.clear();
-    if is_plain(text) {
-        return;
-    }
-    let profile = profile(text);
-    hidden(text, &profile, out);
-    if !text.is_ascii() {
-        confusable(text, &profile, out);
+    match family {
+        Family::Hidden if !is_plain(text) => hidden(text, &profile(text), out),
+        Family::Confusable if !text.is_ascii() => confusable(text, &profile(text), out),
+        _ => {}
     }
 }
 
@@ -274,7 +287,7 @@ fn hidden(text: &str, profile: &Profile, out: &mut Vec<Oddity>) {
                 _ => c as u32,
             };
             let letter = |x: Option<char>| x.is_some_and(char::is_alphanumeric);
-            out.push(Oddity { kind, group: group_of(kind, what), span: at..end, inside: letter(before) && letter(after) });
+            out.push(Oddity { kind, group: group_of(kind, what), span: at..end, inside: letter(before) && letter(after), faint: false });
         }
         if !is_unseen(c) {
             before = Some(c);
@@ -419,7 +432,11 @@ fn is_styled(c: char) -> bool {
 
 /// A Latin letter that is neither ASCII nor an accented one, and is drawn like an ASCII letter.
 fn is_latin_lookalike(c: char) -> bool {
-    if c.is_ascii() || c.script() != Script::Latin || matches!(c, 'ª' | 'º') || is_styled(c) || std::iter::once(c).nfkd().next() != Some(c)
+    if c.is_ascii()
+        || script_of(c) != Script::Latin
+        || matches!(c, 'ª' | 'º')
+        || is_styled(c)
+        || std::iter::once(c).nfkd().next() != Some(c)
     {
         return false;
     }
@@ -460,10 +477,10 @@ impl Word {
     fn only(&self) -> Option<Script> {
         self.scripts[0].0.filter(|_| self.scripts[1].0.is_none() && self.styled == 0)
     }
-    /// The script of most letters; a tie goes to the text's own.
+    /// The text's own script when the word has a letter of it, else the script of most letters.
     fn host(&self, dominant: Script) -> Option<Script> {
         let scripts = self.scripts.iter().filter_map(|(s, n)| s.map(|s| (s, *n)));
-        scripts.max_by_key(|&(s, n)| (n, s == dominant, std::cmp::Reverse(tag_of(s)))).map(|(s, _)| s)
+        scripts.max_by_key(|&(s, n)| (s == dominant, n, std::cmp::Reverse(tag_of(s)))).map(|(s, _)| s)
     }
 }
 
@@ -473,7 +490,7 @@ fn confusable(text: &str, profile: &Profile, out: &mut Vec<Oddity>) {
     let mut waiting: Option<Oddity> = None;
     let mut word: Option<Word> = None;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        let s = if c.is_ascii() { Script::Latin } else { c.script() };
+        let s = if c.is_ascii() { Script::Latin } else { script_of(c) };
         let letter = (c.is_alphabetic() || is_styled(c)) && !is_blank_letter(c) && !is_unspaced(s) && !matches!(c, 'ª' | 'º');
         if letter && (is_styled(c) || !matches!(s, Script::Common | Script::Inherited)) {
             let w = word.get_or_insert_with(|| Word { from: at, ..Word::default() });
@@ -494,31 +511,31 @@ fn confusable(text: &str, profile: &Profile, out: &mut Vec<Oddity>) {
         }
         let span = w.from..w.to;
         if let Some(s) = only {
-            if let Some(c) = w.lookalike
-                && w.plain > 0
-            {
+            if let Some(c) = w.lookalike {
                 out.push(Oddity {
                     kind: Kind::LatinLookalike,
                     group: group_of(Kind::LatinLookalike, c as u32),
                     span: span.clone(),
-                    inside: true,
+                    inside: w.plain > 0,
+                    faint: w.plain == 0,
                 });
             }
             // A whole word of look-alikes amid the text's own script. One Greek letter is a symbol.
             let host = profile.dominant;
-            let alone = w.letters == 1 && s == Script::Greek;
+            // Roman numerals and acronyms keep their script when quoted.
+            let alone = w.letters == 1 && s == Script::Greek || w.letters > 1 && !text[span.clone()].chars().any(char::is_lowercase);
             if s != host
                 && profile.clear
                 && !alone
                 && previous.is_none_or(|p| p == host)
                 && text[span.clone()].chars().all(|c| !c.is_alphabetic() || looks_like(c, host))
             {
-                let odd = Oddity { kind: Kind::Disguise, group: pair(Kind::Disguise, s, host), span, inside: false };
+                let odd = Oddity { kind: Kind::Disguise, group: pair(Kind::Disguise, s, host), span, inside: false, faint: false };
                 // The end of the text is as good a neighbour as a word of the host.
                 if text[w.to..].chars().any(char::is_alphabetic) { waiting = Some(odd) } else { out.push(odd) }
             }
         } else if w.styled > 0 && !profile.cjk {
-            out.push(Oddity { kind: Kind::Styled, group: group_of(Kind::Styled, 0), span, inside: w.plain > 0 });
+            out.push(Oddity { kind: Kind::Styled, group: group_of(Kind::Styled, 0), span, inside: w.plain > 0, faint: false });
         } else if let Some(host) = w.host(profile.dominant) {
             mixed(text, &w, host, out);
         }
@@ -551,8 +568,6 @@ fn mixed(text: &str, word: &Word, host: Script, out: &mut Vec<Oddity>) {
         let greek_symbol = foreign == Script::Greek && !inside;
         let kind = if all_look { Kind::Disguise } else { Kind::Mixture };
         // Delta-t, alpha helices and micrometres are science, not disguise.
-        if !greek_symbol {
-            out.push(Oddity { kind, group: pair(kind, foreign, host), span, inside });
-        }
+        out.push(Oddity { kind, group: pair(kind, foreign, host), span, inside, faint: greek_symbol });
     }
 }

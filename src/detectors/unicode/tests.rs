@@ -167,21 +167,25 @@ fn honest_languages_and_emoji_are_silent() {
     ];
     let mut out = Vec::new();
     for text in honest {
-        scan(text, &mut out);
-        assert_eq!(out, [], "{text}");
+        for family in [Family::Hidden, Family::Confusable] {
+            scan(family, text, &mut out);
+            assert!(out.iter().all(|o| o.faint), "{text}: {out:?}");
+        }
     }
 }
 
 #[test]
 fn a_spot_is_where_it_says() {
     let mut out = Vec::new();
-    scan("a p\u{43E}em of\u{200B} old", &mut out);
-    let spans: Vec<_> = out.iter().map(|o| (o.span.clone(), o.inside)).collect();
-    assert_eq!(spans, [(10..13, false), (3..5, true)]);
-    scan("good \u{456}t is", &mut out);
-    assert_eq!(out.len(), 1);
-    scan("see \u{430} ship", &mut out);
-    assert_eq!(out.len(), 1, "a whole word of look-alikes");
+    let mut spots = |family, text| {
+        scan(family, text, &mut out);
+        out.iter().map(|o| (o.span.clone(), o.inside)).collect::<Vec<_>>()
+    };
+    assert_eq!(spots(Family::Hidden, "a p\u{43E}em of\u{200B} old"), [(10..13, false)]);
+    assert_eq!(spots(Family::Confusable, "a p\u{43E}em of\u{200B} old"), [(3..5, true)]);
+    assert_eq!(spots(Family::Confusable, "good \u{456}t is").len(), 1);
+    assert_eq!(spots(Family::Confusable, "see \u{430} ship"), [(4..6, false)], "a whole word of look-alikes");
+    assert_eq!(spots(Family::Confusable, "\u{441}\u{43E}\u{43A} \u{432} XX \u{432}\u{435}\u{43A}\u{435}"), [], "a Roman numeral");
 }
 
 #[test]
