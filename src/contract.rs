@@ -1,7 +1,22 @@
 //! A checked contract: what the YAML says once every error in it has been ruled out. Parsing and
 //! validation live in [`parse`]; nothing outside `contract/` sees YAML.
 
+mod columns;
+mod fields;
+pub mod find;
+mod keys;
 pub mod parse;
+mod policy;
+mod quantity;
+mod quote;
+mod rules;
+pub mod scalar;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+mod tree;
+pub mod types;
+mod values;
 
 use crate::error::{Diagnostic, Span};
 use arrow::datatypes::{DataType, Schema};
@@ -319,7 +334,8 @@ impl Contract {
     }
 }
 
-/// Shell-style match of a column name: `*`, `?` and `[...]`.
+/// Shell-style match of a column name: `*`, `?` and `[...]`. A column that is really called like
+/// the pattern is matched as well.
 pub fn glob_matches(pattern: &str, name: &str) -> bool {
-    globset::GlobBuilder::new(pattern).literal_separator(false).build().is_ok_and(|g| g.compile_matcher().is_match(name))
+    pattern == name || globset::GlobBuilder::new(pattern).literal_separator(false).build().is_ok_and(|g| g.compile_matcher().is_match(name))
 }

@@ -1,0 +1,344 @@
+//! Every key of the contract language, once: the parser accepts them, the JSON Schema lists them
+//! and "did you mean" searches them from these tables. A key that a later version fills in is here
+//! too, marked [`Key::later`], so that a contract which uses it is told so instead of being read
+//! past.
+
+/// What a key's value looks like.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    /// `taster: 1`.
+    FormatVersion,
+    Text,
+    Bool,
+    /// A whole number, not negative.
+    Count,
+    /// `0.5%` or a decimal in [0, 1].
+    Share,
+    /// `25 rows`.
+    Rows,
+    /// `2027-02-01`.
+    Date,
+    /// One character.
+    Char,
+    /// A value of the column, typed by the column.
+    Value,
+    Pattern,
+    Expression,
+    /// A column type.
+    Type,
+    Role,
+    /// `default`, `off`, or a map from detector to `off`, `default` or parameters.
+    Detectors,
+    OneOf(&'static [&'static str]),
+    List(&'static Shape),
+    /// One, or a list of them.
+    Some(&'static Shape),
+    Map(&'static Section),
+    /// Any name to a map of these keys.
+    Named(&'static Section),
+    /// Entries of `rules`.
+    Rules,
+    /// Only told that it is not supported yet.
+    Later,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub doc: &'static str,
+    pub needed: bool,
+}
+
+impl Key {
+    pub fn is_later(&self) -> bool {
+        matches!(self.shape, Shape::Later)
+    }
+}
+
+/// The keys of one map of the grammar.
+#[derive(Debug)]
+pub struct Section {
+    /// As messages call it: `a column`.
+    pub name: &'static str,
+    pub keys: &'static [Key],
+    /// Keys that people try here, and what is meant.
+    pub hints: &'static [(&'static str, &'static str)],
+}
+
+impl Section {
+    pub fn find(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|k| k.name == name)
+    }
+}
+
+const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+    Key { name, shape, doc, needed: false }
+}
+const fn needed(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+    Key { name, shape, doc, needed: true }
+}
+/// A key that a later version fills in.
+const fn later(name: &'static str, doc: &'static str) -> Key {
+    Key { name, shape: Shape::Later, doc, needed: false }
+}
+
+pub const SEVERITIES: &[&str] = &["error", "warning"];
+pub const EXTRA_COLUMNS: &[&str] = &["forbid", "warn", "allow"];
+pub const NOT_EVALUATED: &[&str] = &["fail", "warn"];
+pub const LENGTH_UNITS: &[&str] = &["chars", "graphemes", "bytes"];
+pub const ENCODINGS: &[&str] = &["utf-8"];
+
+pub static TOP: Section = Section {
+    name: "a contract",
+    keys: &[
+        needed("taster", Shape::FormatVersion, "Version of the contract format; always 1."),
+        key("name", Shape::Text, "What the dataset is called."),
+        key("version", Shape::Text, "Version of this contract, for people."),
+        key("description", Shape::Text, "What the dataset is, for people."),
+        key(
+            "data",
+            Shape::Some(&Shape::Text),
+            "Where the data usually lies: paths and globs relative to the contract. The command line overrides it.",
+        ),
+        key("roots", Shape::Some(&Shape::Text), "Folders that the contract may read, relative to it. Default: the contract's own folder."),
+        key("format", Shape::Map(&FORMAT), "How text files are to be read; found out where it is not said."),
+        key("columns", Shape::Named(&COLUMN), "The columns by name. A name may be a glob such as `feat_*`."),
+        key(
+            "extra_columns",
+            Shape::OneOf(EXTRA_COLUMNS),
+            "What a column that is in the data but not in the contract means. Default: allow.",
+        ),
+        key("rules", Shape::Rules, "Rules over more than one column, or over the dataset as a whole."),
+        key("poisoning", Shape::Map(&POISONING), "How the poisoning detectors run."),
+        key("ignore", Shape::List(&Shape::Map(&IGNORE)), "Findings that are known and accepted, each with its reason."),
+        key("on_not_evaluated", Shape::OneOf(NOT_EVALUATED), "What a rule that could not be evaluated means. Default: fail."),
+    ],
+    hints: &[
+        ("schema", "`columns:` declares the columns"),
+        ("fields", "`columns:` declares the columns"),
+        ("checks", "`rules:` lists the rules"),
+        ("tests", "`rules:` lists the rules"),
+        ("detectors", "it belongs under `poisoning:`"),
+        ("floor", "it belongs under `poisoning:`"),
+        ("false_alarms", "it belongs under `poisoning:`"),
+        ("<<", "YAML 1.2 has no merge keys; write the alias as the value of a key"),
+    ],
+};
+
+pub static FORMAT: Section = Section {
+    name: "`format`",
+    keys: &[
+        key("delimiter", Shape::Char, "Character between the fields of a CSV file; a tab is written \"\\t\"."),
+        key("quote", Shape::Char, "Character around fields that contain the delimiter. Default: `\"`."),
+        key("header", Shape::Bool, "Whether the first line holds the column names."),
+        key("nulls", Shape::Some(&Shape::Text), "Spellings of null in text files. Default: the empty field alone."),
+        key("encoding", Shape::OneOf(ENCODINGS), "Encoding of text files."),
+    ],
+    hints: &[("separator", "did you mean `delimiter`?"), ("sep", "did you mean `delimiter`?"), ("null", "did you mean `nulls`?")],
+};
+
+pub static COLUMN: Section = Section {
+    name: "a column",
+    keys: &[
+        key("type", Shape::Type, "The type of its values. Encodings do not count; widths, units and zones do."),
+        key("role", Shape::Role, "What the column is to training; detectors are chosen by it."),
+        key("required", Shape::Bool, "True: no null. Default: false."),
+        key("unique", Shape::Bool, "True: no value twice. Nulls are exempt unless the column is required."),
+        key("allowed", Shape::List(&Shape::Value), "The only values there may be."),
+        key("forbidden", Shape::List(&Shape::Value), "Values there must not be."),
+        key("range", Shape::Map(&RANGE), "Smallest and largest value, inclusive."),
+        key("length", Shape::Map(&LENGTH), "Shortest and longest text."),
+        key(
+            "pattern",
+            Shape::Pattern,
+            "Regular expression that each value must contain a match of; unanchored, linear-time (no look-around, no back-references).",
+        ),
+        key(
+            "tolerance",
+            Shape::Share,
+            "Share of tested rows that may fail; they are listed for review. Written `0.5%` or as a decimal in [0, 1].",
+        ),
+        key("severity", Shape::OneOf(SEVERITIES), "What a failure means. Default: error."),
+        key("description", Shape::Text, "What the column is, for people."),
+        later("format", "well-known text formats: email, uuid, uri, ipv4, ipv6, date, date-time"),
+        later("like", "SQL pattern with % and _"),
+        later("time_format", "text that parses by a strftime format"),
+        later("json", "text that is JSON"),
+        later("json_schema", "text that is JSON of a schema"),
+        later("multiple_of", "numbers that are multiples of a step"),
+        later("finite", "no NaN and no infinity"),
+        later("is_null", "nothing but null"),
+        later("increasing", "values in growing order"),
+        later("decreasing", "values in falling order"),
+        later("not_constant", "more than one value"),
+        later("z_score", "no value too many standard deviations off"),
+        later("mean", "bounds on the mean"),
+        later("std", "bounds on the standard deviation"),
+        later("sum", "bounds on the sum"),
+        later("smallest", "bounds on the smallest value"),
+        later("largest", "bounds on the largest value"),
+        later("quantiles", "bounds on quantiles"),
+        later("distinct", "bounds on the number of distinct values"),
+        later("distinct_values", "distinct values equal to, containing or inside a set"),
+        later("null_share", "bounds on the share of nulls"),
+        later("most_common", "bounds on the most common value"),
+        later("order", "position of the column"),
+        later("references", "foreign key of one column"),
+    ],
+    hints: &[
+        ("min", "write `range: {min: ...}` for values, `length: {min: ...}` for text"),
+        ("max", "write `range: {max: ...}` for values, `length: {max: ...}` for text"),
+        ("regex", "did you mean `pattern`?"),
+        ("nullable", "write `required: true` where null is wrong"),
+        ("null", "write `required: true` where null is wrong"),
+        ("not_null", "write `required: true`"),
+        ("values", "did you mean `allowed`?"),
+        ("enum", "did you mean `allowed`?"),
+        ("in", "did you mean `allowed`?"),
+        ("primary_key", "write `required: true, unique: true`"),
+        ("dtype", "did you mean `type`?"),
+        ("<<", "YAML 1.2 has no merge keys; write the alias as the value of a key"),
+    ],
+};
+
+pub static RANGE: Section = Section {
+    name: "`range`",
+    keys: &[
+        key("min", Shape::Value, "Smallest value."),
+        key("max", Shape::Value, "Largest value."),
+        key("exclusive", Shape::Bool, "True: the ends themselves are outside. Default: false."),
+    ],
+    hints: &[],
+};
+
+pub static LENGTH: Section = Section {
+    name: "`length`",
+    keys: &[
+        key("min", Shape::Count, "Shortest length."),
+        key("max", Shape::Count, "Longest length."),
+        key(
+            "unit",
+            Shape::OneOf(LENGTH_UNITS),
+            "What is counted: code points, what a reader sees as characters, or bytes. Default: chars.",
+        ),
+    ],
+    hints: &[],
+};
+
+/// The kinds of rule; an entry of `rules` has exactly one of them.
+pub static RULE_KINDS: Section = Section {
+    name: "a rule",
+    keys: &[
+        key("rows", Shape::Map(&ROWS), "How many rows the dataset has."),
+        key("unique", Shape::Some(&Shape::Text), "Columns whose values together must not repeat."),
+        key("expression", Shape::Expression, "An SQL-like condition over the columns that every row must meet. Best written as `>-`."),
+        key("label_share", Shape::Map(&LABEL_SHARE), "Bounds on the share of each class of the label."),
+        later("references", "values that must exist in another file"),
+        later("drift", "distance from a baseline"),
+        later("disjoint_splits", "rows shared between the splits"),
+        later("fresh", "age of the newest row"),
+        later("gaps", "gaps in time"),
+        later("retention", "age of the oldest row"),
+        later("column_count", "how many columns there are"),
+        later("column_order", "the order of the columns"),
+        later("correlation", "bounds on the correlation of two columns"),
+        later("cramers_v", "bounds on the association of two columns"),
+        later("sums", "sums across columns"),
+        later("same_input", "same input with different labels"),
+        later("near_duplicates", "bounds on near-duplicates"),
+        later("contamination", "rows of named evaluation sets"),
+        later("flip_rate", "labels that differ from the previous version"),
+        later("source_share", "share of one source"),
+        later("licence", "licence and consent columns"),
+    ],
+    hints: &[
+        ("sql", "did you mean `expression`?"),
+        ("check", "did you mean `expression`?"),
+        ("row_count", "did you mean `rows`?"),
+        ("primary_key", "did you mean `unique`?"),
+        ("column", "settings of one column belong under `columns:`"),
+    ],
+};
+
+/// Keys that any entry of `rules` may have beside its kind.
+pub static RULE_SHARED: Section = Section {
+    name: "a rule",
+    keys: &[
+        key("name", Shape::Text, "How reports call the rule."),
+        key("severity", Shape::OneOf(SEVERITIES), "What a failure means. Default: error."),
+        key("tolerance", Shape::Share, "Share of tested rows that may fail (rules about rows only)."),
+        key("when", Shape::Expression, "Condition that selects the rows which the rule is about (`expression` only)."),
+        key("by", Shape::Some(&Shape::Text), "Columns, or roles such as `split`, whose groups are judged one by one (`label_share` only)."),
+    ],
+    hints: &[],
+};
+
+pub static ROWS: Section =
+    Section { name: "`rows`", keys: &[key("min", Shape::Count, "Fewest rows."), key("max", Shape::Count, "Most rows.")], hints: &[] };
+
+pub static LABEL_SHARE: Section = Section {
+    name: "`label_share`",
+    keys: &[
+        key("min", Shape::Share, "Smallest share of any class."),
+        key("max", Shape::Share, "Largest share of any class."),
+        later("classes", "bounds per class"),
+    ],
+    hints: &[("by", "`by:` stands beside `label_share:`, not inside it")],
+};
+
+pub static POISONING: Section = Section {
+    name: "`poisoning`",
+    keys: &[
+        key(
+            "detectors",
+            Shape::Detectors,
+            "Which detectors run: `default`, `off`, or a map from detector to `off`, `default` or its parameters.",
+        ),
+        key("false_alarms", Shape::Share, "Share of clean rows that may be quarantined for nothing. Default: 0.1%."),
+        key("floor", Shape::Rows, "Fail if poison of this many rows could go unseen. Written `25 rows`."),
+    ],
+    hints: &[],
+};
+
+pub static IGNORE: Section = Section {
+    name: "an `ignore` entry",
+    keys: &[
+        needed("rule", Shape::Text, "Code, prefix or name of the rule whose finding is accepted."),
+        key("group", Shape::Text, "The printed key of the group, exactly; without it every finding of the rule is meant."),
+        needed("reason", Shape::Text, "Why it is accepted."),
+        key("expires", Shape::Date, "Last day on which it holds, written 2027-02-01."),
+    ],
+    hints: &[("code", "did you mean `rule`?"), ("until", "did you mean `expires`?"), ("key", "did you mean `group`?")],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub static ALL: [&Section; 10] = [&TOP, &FORMAT, &COLUMN, &RANGE, &LENGTH, &RULE_KINDS, &RULE_SHARED, &ROWS, &LABEL_SHARE, &POISONING];
+
+    #[test]
+    fn no_section_lists_a_key_twice() {
+        for section in ALL.iter().chain([&&IGNORE]) {
+            for (i, k) in section.keys.iter().enumerate() {
+                assert!(section.keys[i + 1..].iter().all(|o| o.name != k.name), "{} in {}", k.name, section.name);
+            }
+        }
+        assert!(RULE_SHARED.keys.iter().all(|k| RULE_KINDS.find(k.name).is_none()));
+    }
+
+    #[test]
+    fn hints_are_about_keys_that_do_not_exist() {
+        for section in ALL.iter().chain([&&IGNORE]) {
+            assert!(section.hints.iter().all(|(wrong, _)| section.find(wrong).is_none()), "{}", section.name);
+        }
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        for section in ALL.iter().chain([&&IGNORE]) {
+            assert!(section.keys.iter().all(|k| !k.doc.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `poisoning:` and `ignore:`, what the detectors are told and which findings are accepted.
+
+use super::fields::{Fields, Sink, nearest};
+use super::tree::{Entry, Kind, Node};
+use super::{At, Ignore, Parameters, Poisoning, Scalar, keys, quantity, scalar};
+use crate::error::Diagnostic;
+
+pub fn poisoning(node: &Node, sink: &mut Sink) -> Option<Poisoning> {
+    if node.is_null() {
+        return None;
+    }
+    if matches!(&node.kind, Kind::Scalar(t) if t.text == "off") {
+        let d = Diagnostic::new("C004", "`poisoning` wants a map of keys, here is `off`").at(node.span);
+        sink.push(d.help("write `poisoning: {detectors: off}`"));
+        return None;
+    }
+    let f = Fields::read(&keys::POISONING, "poisoning", node, sink)?;
+    let mut out = Poisoning { span: f.span, ..Poisoning::default() };
+    if let Some(e) = f.get("detectors") {
+        detectors(e, &mut out, sink);
+    }
+    out.false_alarms = f.get("false_alarms").and_then(|e| sink.share(e));
+    if let Some(share) = &out.false_alarms {
+        let (n, d) = (share.value.numerator, share.value.denominator);
+        if n == 0 {
+            let e = Diagnostic::new("C004", "detectors that never raise a false alarm never raise one at all").at(share.span);
+            sink.push(e.help("name a small share, such as 0.1%"));
+        } else if u128::from(n) * 2 > u128::from(d) {
+            let e = Diagnostic::new("C004", "more than half of the clean rows would be taken out").at(share.span);
+            sink.push(e.help("name a small share, such as 0.1%"));
+        }
+    }
+    if let Some(e) = f.get("floor")
+        && let Some(t) = sink.scalar(e, "a number of rows such as `25 rows`")
+    {
+        match quantity::rows(&t.text) {
+            Ok(n) => out.floor = Some(At::new(n, e.value.span)),
+            Err((message, help)) => sink.push(Diagnostic::new("C004", message).at(e.value.span).help(help)),
+        }
+    }
+    Some(out)
+}
+
+fn detectors(e: &Entry, out: &mut Poisoning, sink: &mut Sink) {
+    let entries = match &e.value.kind {
+        Kind::Scalar(t) if t.text == "default" => return,
+        Kind::Scalar(t) if t.text == "off" => {
+            out.off = true;
+            return;
+        }
+        Kind::Map(entries) => entries,
+        _ => {
+            let d = Diagnostic::new("C004", "`detectors` is `default`, `off`, or a map from detector to its settings").at(e.value.span);
+            sink.push(d.help("written `detectors: {shared-trigger: off}`"));
+            return;
+        }
+    };
+    for d in entries {
+        let name = At::new(d.key.clone(), d.key_span);
+        is_detector(&name, sink);
+        match &d.value.kind {
+            Kind::Scalar(t) if t.text == "off" => out.disabled.push(name),
+            Kind::Scalar(t) if t.text == "default" => {}
+            Kind::Map(settings) => out.parameters.push((name, parameters(settings, sink))),
+            _ => {
+                let e = Diagnostic::new("C004", format!("`{}` is `off`, `default`, or a map of parameters", d.key)).at(d.value.span);
+                sink.push(e);
+            }
+        }
+    }
+}
+
+fn parameters(settings: &[Entry], sink: &mut Sink) -> Parameters {
+    let read = |e: &Entry, sink: &mut Sink| {
+        let t = sink.scalar(e, "a single value")?;
+        let value = Scalar { text: t.text.clone(), quoted: t.quoted, span: e.value.span };
+        Some((At::new(e.key.clone(), e.key_span), value))
+    };
+    settings.iter().filter_map(|e| read(e, sink)).collect()
+}
+
+/// A detector that does not exist would be configured in vain.
+fn is_detector(name: &At<String>, sink: &mut Sink) {
+    let metas = || crate::detectors::REGISTRY.iter().map(|e| e.meta);
+    if metas().any(|m| m.code == name.value || m.name == name.value) {
+        return;
+    }
+    let meant = nearest(&name.value, metas().flat_map(|m| [m.code, m.name])).map(|n| format!("did you mean `{n}`?"));
+    let help = meant.unwrap_or_else(|| format!("the detectors are {}", metas().map(|m| m.name).collect::<Vec<_>>().join(", ")));
+    sink.push(Diagnostic::new("C003", format!("there is no detector `{}`", name.value)).at(name.span).help(help));
+}
+
+pub fn ignore(e: &Entry, sink: &mut Sink) -> Vec<Ignore> {
+    match &e.value.kind {
+        Kind::Seq(items) => items.iter().filter_map(|n| one(n, sink)).collect(),
+        _ if e.value.is_null() => Vec::new(),
+        _ => {
+            let d = Diagnostic::new("C004", format!("`ignore` wants a list, here is {}", e.value.what())).at(e.value.span);
+            sink.push(d.help("each entry begins with a dash: `- {rule: P110, reason: ...}`"));
+            Vec::new()
+        }
+    }
+}
+
+fn one(node: &Node, sink: &mut Sink) -> Option<Ignore> {
+    let f = Fields::read(&keys::IGNORE, "ignore", node, sink)?;
+    let rule = f.get("rule").and_then(|e| sink.text(e));
+    let reason = f.get("reason").and_then(|e| sink.text(e));
+    let group = f.get("group").and_then(|e| sink.text(e));
+    let expires = f.get("expires").and_then(|e| date(e, sink));
+    Some(Ignore { rule: rule?, group, reason: reason?.value, expires, span: f.span })
+}
+
+fn date(e: &Entry, sink: &mut Sink) -> Option<At<chrono::NaiveDate>> {
+    let t = sink.scalar(e, "a date")?;
+    let date = scalar::date(&t.text);
+    if date.is_none() {
+        let d = Diagnostic::new("C004", format!("`{}` is not a date", t.text)).at(e.value.span);
+        sink.push(d.help("a date is written 2027-02-01: year, month, day"));
+    }
+    date.map(|d| At::new(d, e.value.span))
+}

@@ -1,0 +1,156 @@
+//! `rules:` of a contract: each entry is one kind of rule and the keys that any rule may have.
+
+use super::columns::{min_max, no_bounds, severity};
+use super::fields::{Fields, Sink, known, not_supported};
+use super::keys::{LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
+use super::tree::{Entry, Kind, Node};
+use super::{At, ColumnSpec, Role, RuleKind, RuleSpec, Severity};
+use crate::error::{Diagnostic, Span};
+
+pub fn read(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Vec<RuleSpec> {
+    match &e.value.kind {
+        Kind::Seq(items) => items.iter().filter_map(|n| rule(n, columns, sink)).collect(),
+        _ if e.value.is_null() => Vec::new(),
+        _ => {
+            let d = Diagnostic::new("C004", format!("`rules` wants a list, here is {}", e.value.what())).at(e.value.span);
+            sink.push(d.help("each rule begins with a dash: `- rows: {min: 1}`"));
+            Vec::new()
+        }
+    }
+}
+
+/// The beginning of an entry, which is where its rule is drawn.
+fn head(span: Span) -> Span {
+    Span { len: span.len.min(1), ..span }
+}
+
+fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec> {
+    let Kind::Map(entries) = &node.kind else {
+        let d = Diagnostic::new("C004", format!("a rule is a map of keys, here is {}", node.what())).at(node.span);
+        sink.push(d.help("such as `- rows: {min: 1}` or `- unique: [a, b]`"));
+        return None;
+    };
+    let mut kind: Option<&Entry> = None;
+    let mut supported = true;
+    for e in entries {
+        supported &= known(&[&RULE_KINDS, &RULE_SHARED], e, sink);
+        if RULE_KINDS.find(&e.key).is_none() {
+            continue;
+        }
+        match kind {
+            None => kind = Some(e),
+            Some(first) => {
+                let d = Diagnostic::new("C007", format!("one entry holds two rules, `{}` and `{}`", first.key, e.key)).at(e.key_span);
+                sink.push(d.help("give each its own dash"));
+                supported = false;
+            }
+        }
+    }
+    let find = |name: &str| entries.iter().find(|e| e.key == name);
+    // Shared keys are read even where the rule is refused, so that all their errors show.
+    let shared = RuleSpec {
+        kind: RuleKind::Rows { min: None, max: None },
+        span: node.span,
+        name: find("name").and_then(|e| sink.text(e)).map(|t| t.value),
+        severity: find("severity").and_then(|e| severity(e, sink)).unwrap_or(Severity::Error),
+        tolerance: find("tolerance").and_then(|e| sink.share(e)),
+        when: find("when").and_then(|e| sink.expression(e)),
+        by: find("by").map(|e| sink.texts(e)).filter(|b| !b.is_empty()).map(|names| {
+            let span = find("by").map_or(node.span, |e| e.value.span);
+            At::new(names.into_iter().map(|n| n.value).collect(), span)
+        }),
+    };
+    let Some(e) = kind else {
+        if supported {
+            let names: Vec<&str> = RULE_KINDS.keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect();
+            let d = Diagnostic::new("C008", "this entry says no rule").at(head(node.span));
+            sink.push(d.help(format!("it needs one of {}", names.join(", "))));
+        }
+        return None;
+    };
+    if !supported {
+        return None;
+    }
+    let kind = match e.key.as_str() {
+        "rows" => rows(e, sink),
+        "unique" => unique(e, sink),
+        "expression" => sink.expression(e).map(RuleKind::Expression),
+        _ => label_share(e, columns, sink),
+    }?;
+    shared_fits(&kind, &shared, e, entries, sink);
+    Some(RuleSpec { kind, ..shared })
+}
+
+/// Shared keys that mean nothing for the kind, or not yet.
+fn shared_fits(kind: &RuleKind, shared: &RuleSpec, e: &Entry, entries: &[Entry], sink: &mut Sink) {
+    let row_rule = matches!(kind, RuleKind::Expression(_) | RuleKind::Unique(_));
+    for other in entries {
+        match other.key.as_str() {
+            "tolerance" if !row_rule => {
+                let d = Diagnostic::new("C004", format!("`{}` is about the dataset as a whole; no row of it can be tolerated", e.key));
+                sink.push(d.at(other.key_span).help("widen its bounds instead"));
+            }
+            "when" if !matches!(kind, RuleKind::Expression(_)) => {
+                sink.push(not_supported(&format!("`when` on a rule `{}`", e.key), other.key_span));
+            }
+            "by" if !matches!(kind, RuleKind::LabelShare { .. }) => {
+                sink.push(not_supported(&format!("`by` on a rule `{}`", e.key), other.key_span));
+            }
+            _ => {}
+        }
+    }
+    if let Some(t) = &shared.tolerance
+        && t.value.numerator == t.value.denominator
+    {
+        sink.warn(Diagnostic::new("C012", "a tolerance of everything lets every row fail").at(t.span));
+    }
+}
+
+fn rows(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
+    let f = Fields::read(&ROWS, "rows", &e.value, sink)?;
+    let (min, max) = (f.get("min").and_then(|e| sink.count(e)), f.get("max").and_then(|e| sink.count(e)));
+    if f.get("min").is_none() && f.get("max").is_none() {
+        no_bounds("rows", f.span, sink);
+    }
+    min_max(min.as_ref(), max.as_ref(), sink);
+    if min.as_ref().is_some_and(|m| m.value == 0) && max.is_none() {
+        sink.warn(Diagnostic::new("C012", "every dataset has at least no rows").at(f.span).help("`min: 1` rules out the empty one"));
+    }
+    Some(RuleKind::Rows { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+}
+
+fn unique(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
+    let names = sink.texts(e);
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].iter().any(|n| n.value == name.value) {
+            sink.push(Diagnostic::new("C006", format!("`{}` is named twice", name.value)).at(name.span).help("keep one of them"));
+        }
+    }
+    (!names.is_empty()).then_some(RuleKind::Unique(names))
+}
+
+fn label_share(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleKind> {
+    let f = Fields::read(&LABEL_SHARE, "label_share", &e.value, sink)?;
+    let (min, max) = (f.get("min").and_then(|e| sink.share(e)), f.get("max").and_then(|e| sink.share(e)));
+    if f.get("min").is_none() && f.get("max").is_none() {
+        no_bounds("label_share", f.span, sink);
+    }
+    if let (Some(min), Some(max)) = (&min, &max)
+        && u128::from(min.value.numerator) * u128::from(max.value.denominator)
+            > u128::from(max.value.numerator) * u128::from(min.value.denominator)
+    {
+        let d = Diagnostic::new("C007", format!("no share lies between a min of {} and a max of {}", min.value.text, max.value.text));
+        sink.push(d.at(min.span).label("larger than max").help("swap them?"));
+    }
+    if let Some(max) = &max
+        && max.value.numerator == 0
+    {
+        let d = Diagnostic::new("C007", "some class always has more than none of the rows").at(max.span);
+        sink.push(d.help("a max below 100% over the number of classes can never hold"));
+    }
+    if !columns.iter().any(|c| c.role.as_ref().is_some_and(|r| r.value == Role::Label)) {
+        let d = Diagnostic::new("C008", "`label_share` needs a label, and no column has that role").at(e.key_span);
+        sink.push(d.help("add `role: label` to the column that holds the classes"));
+    }
+    Some(RuleKind::LabelShare { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+}

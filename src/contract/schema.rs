@@ -1,0 +1,96 @@
+//! The JSON Schema of a contract, for editors. Generated from the tables that the parser reads
+//! ([`super::keys`]), so neither can know a key that the other does not. Keys that are not supported
+//! yet are left out: an editor then marks them, as the parser does. A schema cannot say everything
+//! the parser checks; `taster check` has the last word.
+
+use super::Role;
+use super::keys::{RULE_KINDS, RULE_SHARED, Section, Shape, TOP};
+use serde_json::{Map, Value, json};
+
+const SHARE: &str = "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*%?\\s*$";
+
+/// The schema, draft 2020-12.
+pub fn schema() -> Value {
+    let mut out = object(&TOP);
+    let head = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "taster contract",
+        "description": "What a training set must look like, and how it is searched for poison.",
+    });
+    if let (Value::Object(body), Value::Object(mut head)) = (&mut out, head) {
+        head.append(body);
+        return Value::Object(head);
+    }
+    out
+}
+
+/// A map with exactly the keys of a section that work today.
+fn object(section: &Section) -> Value {
+    let needed: Vec<&str> = section.keys.iter().filter(|k| k.needed).map(|k| k.name).collect();
+    let mut out = json!({"type": "object", "properties": properties(&[section]), "additionalProperties": false});
+    if !needed.is_empty() {
+        out["required"] = json!(needed);
+    }
+    out
+}
+
+fn properties(sections: &[&Section]) -> Value {
+    let keys = sections.iter().flat_map(|s| s.keys).filter(|k| !k.is_later());
+    let described = keys.map(|k| {
+        let mut shape = shape(&k.shape);
+        shape["description"] = json!(k.doc);
+        (k.name.to_owned(), shape)
+    });
+    Value::Object(described.collect::<Map<_, _>>())
+}
+
+fn shape(s: &Shape) -> Value {
+    match s {
+        Shape::FormatVersion => json!({"const": 1}),
+        // Scalars are text to a contract, whatever YAML takes them for: `version: 1.4` is one.
+        Shape::Text => json!({"type": ["string", "number", "boolean"]}),
+        Shape::Expression | Shape::Pattern => json!({"type": "string", "minLength": 1}),
+        Shape::Bool => json!({"type": "boolean"}),
+        Shape::Count => json!({"type": "integer", "minimum": 0}),
+        Shape::Share => json!({"anyOf": [
+            {"type": "string", "pattern": SHARE},
+            {"type": "number", "minimum": 0, "maximum": 1},
+        ]}),
+        Shape::Rows => json!({"type": "string", "pattern": "^[0-9]+ ?rows?$"}),
+        Shape::Date => json!({"type": "string", "format": "date"}),
+        Shape::Char => json!({"type": "string", "minLength": 1, "maxLength": 1}),
+        Shape::Value => json!({"type": ["string", "number", "boolean"]}),
+        Shape::Type => {
+            let names: Vec<&str> = super::types::names().collect();
+            json!({"type": "string", "pattern": format!("^({})([(<].*)?$", names.join("|"))})
+        }
+        Shape::Role => json!({"enum": Role::ALL.iter().map(|(n, _)| *n).collect::<Vec<_>>()}),
+        // YAML 1.1 editors read a plain `off` as false.
+        Shape::Detectors => json!({"anyOf": [
+            {"enum": ["default", "off", false]},
+            {"type": "object", "additionalProperties": {"anyOf": [
+                {"enum": ["default", "off", false]},
+                {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
+            ]}},
+        ]}),
+        Shape::OneOf(words) => json!({"enum": words}),
+        Shape::List(item) => json!({"type": "array", "items": shape(item), "minItems": 1}),
+        Shape::Some(item) => json!({"anyOf": [shape(item), {"type": "array", "items": shape(item), "minItems": 1}]}),
+        Shape::Map(section) => object(section),
+        Shape::Named(section) => {
+            let mut one = object(section);
+            one["type"] = json!(["object", "null"]);
+            json!({"type": "object", "additionalProperties": one})
+        }
+        Shape::Rules => {
+            let kinds = RULE_KINDS.keys.iter().filter(|k| !k.is_later());
+            json!({"type": "array", "items": {
+                "type": "object",
+                "properties": properties(&[&RULE_KINDS, &RULE_SHARED]),
+                "additionalProperties": false,
+                "oneOf": kinds.map(|k| json!({"required": [k.name]})).collect::<Vec<_>>(),
+            }})
+        }
+        Shape::Later => json!(false),
+    }
+}

@@ -1,0 +1,272 @@
+//! YAML text to a small tree in which every key and value knows where it stands and how it was
+//! spelled. Nothing is typed here: a scalar is its characters. Contracts are untrusted, so size,
+//! depth and the number of nodes that aliases unfold to are bounded, and what a contract never
+//! needs (tags, several documents, keys that are not text) is refused.
+//!
+//! An event parser is used and no serde: a typed deserializer would decide what
+//! `no` or `012` mean before the column's type is known, and would stop at the first error.
+
+use crate::error::{Diagnostic, Span};
+use granit_parser::{Event, Parser, Placement, ScalarStyle};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A contract fits on a page; a megabyte is far beyond any real one.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Deeper than any form of the grammar.
+const MAX_DEPTH: usize = 32;
+/// Nodes after unfolding aliases: ten thousand columns with five settings each.
+const MAX_NODES: usize = 100_000;
+
+#[derive(Debug)]
+pub struct Node {
+    pub kind: Kind,
+    pub span: Span,
+    /// Nodes in it once aliases are unfolded, itself included.
+    size: usize,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Scalar(Text),
+    Seq(Vec<Rc<Node>>),
+    Map(Vec<Entry>),
+}
+
+#[derive(Debug)]
+pub struct Text {
+    pub text: String,
+    pub quoted: bool,
+    /// A comment follows on the same line: the text may have been cut by ` #`.
+    pub cut: Option<Span>,
+}
+
+#[derive(Debug)]
+pub struct Entry {
+    pub key: String,
+    pub key_span: Span,
+    pub value: Rc<Node>,
+}
+
+impl Node {
+    pub fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(t) if !t.quoted && super::scalar::is_null(&t.text))
+    }
+    /// What it is, for messages.
+    pub fn what(&self) -> &'static str {
+        match &self.kind {
+            _ if self.is_null() => "nothing",
+            Kind::Scalar(_) => "a single value",
+            Kind::Seq(_) => "a list",
+            Kind::Map(_) => "a map of keys",
+        }
+    }
+}
+
+fn malformed(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new("C001", message)
+}
+
+/// A collection under construction.
+struct Open {
+    kind: OpenKind,
+    span: Span,
+    anchor: usize,
+    size: usize,
+}
+
+enum OpenKind {
+    Seq(Vec<Rc<Node>>),
+    /// Entries, the line of each key, and the key that still waits for its value.
+    Map(Vec<Entry>, HashMap<String, u32>, Option<(String, Span)>),
+}
+
+/// Reads the one document of a contract. Duplicate keys are reported together (the first one
+/// stays in the tree, so that the rest of the contract is still checked); what breaks the text as
+/// YAML ends the reading, for nothing after it can be trusted.
+pub fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node>> {
+    if text.len() > MAX_BYTES {
+        problems.push(malformed(format!(
+            "the contract has {} bytes; at most {} are read",
+            crate::error::group_digits(text.len() as u64),
+            crate::error::group_digits(MAX_BYTES as u64)
+        )));
+        return None;
+    }
+    let mut builder = Builder { text, stack: Vec::new(), anchors: HashMap::new(), root: None, nodes: 0, problems: Vec::new() };
+    let outcome = builder.run();
+    let Builder { root, problems: found, .. } = builder;
+    problems.extend(found);
+    match outcome {
+        Ok(()) => root,
+        Err(stop) => {
+            problems.push(stop);
+            None
+        }
+    }
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    stack: Vec<Open>,
+    anchors: HashMap<usize, Rc<Node>>,
+    root: Option<Rc<Node>>,
+    nodes: usize,
+    problems: Vec<Diagnostic>,
+}
+
+impl Builder<'_> {
+    fn run(&mut self) -> Result<(), Diagnostic> {
+        let options = granit_parser::options! { flow_nesting_limit: MAX_DEPTH, block_nesting_limit: MAX_DEPTH };
+        let mut documents = 0;
+        let text = self.text;
+        let parser = Parser::new_from_str_with_options(text, options);
+        // The scalar that a comment on the same line may have cut short.
+        let mut pending: Option<(String, ScalarStyle, usize, Span)> = None;
+        for event in parser {
+            let (event, raw) = event.map_err(|e| self.scan_error(&e))?;
+            let span = self.span(&raw);
+            if let Some((value, style, anchor, at)) = pending.take() {
+                let cut = match &event {
+                    Event::Comment(_, Placement::Right) if style == ScalarStyle::Plain && follows(text, at, span) => Some(span),
+                    _ => None,
+                };
+                let quoted = style != ScalarStyle::Plain;
+                self.add(Kind::Scalar(Text { text: value, quoted, cut }), at, 1, anchor)?;
+            }
+            match event {
+                Event::DocumentStart(..) => {
+                    documents += 1;
+                    if documents > 1 {
+                        return Err(malformed("a contract is one YAML document; here a second one begins").at(span));
+                    }
+                }
+                Event::Scalar(.., Some(_)) | Event::SequenceStart(.., Some(_)) | Event::MappingStart(.., Some(_)) => {
+                    let at = raw.tag_span().map_or(span, |t| self.span(&t));
+                    return Err(malformed("YAML tags (`!...`) have no place in a contract; a value's type is its column's").at(at));
+                }
+                Event::Scalar(value, style, anchor, None) => pending = Some((value.into_owned(), style, anchor, span)),
+                Event::SequenceStart(_, anchor, None) => self.open(OpenKind::Seq(Vec::new()), span, anchor)?,
+                Event::MappingStart(_, anchor, None) => self.open(OpenKind::Map(Vec::new(), HashMap::new(), None), span, anchor)?,
+                Event::SequenceEnd | Event::MappingEnd => self.close(span)?,
+                Event::Alias(id) => {
+                    let Some(node) = self.anchors.get(&id).cloned() else {
+                        return Err(malformed("this alias stands inside the node that it names").at(span));
+                    };
+                    self.count(node.size, span)?;
+                    self.attach(node, span)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn span(&self, s: &granit_parser::Span) -> Span {
+        let offset = s.start.byte_offset().unwrap_or(0).min(self.text.len());
+        let end = s.end.byte_offset().unwrap_or(offset).clamp(offset, self.text.len());
+        // Block scalars and collections end where the next token begins: leave out the space.
+        let len = self.text.get(offset..end).map_or(0, |t| t.trim_end().len());
+        Span {
+            line: u32::try_from(s.start.line()).unwrap_or(u32::MAX),
+            column: u32::try_from(s.start.col() + 1).unwrap_or(u32::MAX),
+            offset,
+            len,
+        }
+    }
+
+    fn scan_error(&self, e: &granit_parser::ScanError) -> Diagnostic {
+        let m = e.marker();
+        let offset = m.byte_offset().unwrap_or(0).min(self.text.len());
+        let len = self.text.get(offset..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
+        let span = Span { line: m.line() as u32, column: m.col() as u32 + 1, offset, len };
+        let line = self.text.lines().nth(m.line().saturating_sub(1)).unwrap_or("");
+        if let Some(key) = super::quote::expression_key(line) {
+            return super::quote::broken(key, span).label("YAML sees the end of the value here");
+        }
+        let d = malformed(format!("this is not YAML: {}", e.info())).at(span);
+        if line.contains('\t') {
+            return d.help("YAML indents by spaces, never by tabs");
+        }
+        d
+    }
+
+    fn count(&mut self, n: usize, span: Span) -> Result<(), Diagnostic> {
+        self.nodes = self.nodes.saturating_add(n);
+        if self.nodes > MAX_NODES {
+            let limit = crate::error::group_digits(MAX_NODES as u64);
+            return Err(malformed(format!("the contract unfolds to more than {limit} values; aliases may be multiplying")).at(span));
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, kind: OpenKind, span: Span, anchor: usize) -> Result<(), Diagnostic> {
+        self.count(1, span)?;
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(malformed(format!("the contract nests deeper than {MAX_DEPTH} levels")).at(span));
+        }
+        self.stack.push(Open { kind, span, anchor, size: 1 });
+        Ok(())
+    }
+
+    fn close(&mut self, end: Span) -> Result<(), Diagnostic> {
+        let Some(open) = self.stack.pop() else {
+            return Err(malformed("a collection ends that never began").at(end));
+        };
+        let mut span = open.span;
+        let stop = (end.offset + end.len).clamp(span.offset, self.text.len());
+        span.len = self.text.get(span.offset..stop).map_or(span.len, |t| t.trim_end().len());
+        let kind = match open.kind {
+            OpenKind::Seq(items) => Kind::Seq(items),
+            OpenKind::Map(entries, ..) => Kind::Map(entries),
+        };
+        let node = Rc::new(Node { kind, span, size: open.size });
+        if open.anchor != 0 {
+            self.anchors.insert(open.anchor, node.clone());
+        }
+        self.attach(node, span)
+    }
+
+    fn add(&mut self, kind: Kind, span: Span, size: usize, anchor: usize) -> Result<(), Diagnostic> {
+        self.count(size, span)?;
+        let node = Rc::new(Node { kind, span, size });
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        self.attach(node, span)
+    }
+
+    /// Puts a finished node where it belongs: into the sequence, or as key or value of the map.
+    fn attach(&mut self, node: Rc<Node>, span: Span) -> Result<(), Diagnostic> {
+        let Some(top) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        top.size = top.size.saturating_add(node.size);
+        match &mut top.kind {
+            OpenKind::Seq(items) => items.push(node),
+            OpenKind::Map(entries, lines, key) => match key.take() {
+                Some((key, key_span)) => match lines.get(&key) {
+                    Some(line) => {
+                        let twice = Diagnostic::new("C006", format!("the key `{key}` stands here twice")).at(key_span);
+                        self.problems.push(twice.label(format!("first on line {line}")).help("keep one of them"));
+                    }
+                    None => {
+                        lines.insert(key.clone(), key_span.line);
+                        entries.push(Entry { key, key_span, value: node });
+                    }
+                },
+                None => match &node.kind {
+                    Kind::Scalar(t) => *key = Some((t.text.clone(), span)),
+                    _ => return Err(malformed("a key must be text, not a list or a map").at(span)),
+                },
+            },
+        }
+        Ok(())
+    }
+}
+
+/// Whether only spaces lie between the end of a scalar and a comment.
+fn follows(text: &str, scalar: Span, comment: Span) -> bool {
+    text.get(scalar.offset + scalar.len..comment.offset).is_some_and(|gap| gap.bytes().all(|b| b == b' ' || b == b'\t'))
+}

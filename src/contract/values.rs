@@ -1,0 +1,240 @@
+//! Values of a column's settings against its type: what does not read as the type, what contradicts
+//! itself, what can never fail. Called with the declared type when the contract is parsed, and with
+//! the data's type when none was declared.
+
+use super::fields::{Sink, not_supported};
+use super::scalar::{Value, typed};
+use super::{ColumnSpec, LengthUnit, LogicalType, Scalar, types};
+use crate::error::{Diagnostic, Span};
+use arrow::datatypes::DataType;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+fn contradiction(message: impl Into<String>, span: Span) -> Diagnostic {
+    Diagnostic::new("C007", message).at(span)
+}
+
+fn vacuous(message: impl Into<String>, span: Span) -> Diagnostic {
+    Diagnostic::new("C012", message).at(span)
+}
+
+/// What needs no type: settings that can never fail, or that have nothing to apply to.
+pub fn check_untyped(spec: &ColumnSpec, sink: &mut Sink) {
+    if let Some(t) = &spec.tolerance {
+        if t.value.numerator == t.value.denominator {
+            sink.warn(vacuous("a tolerance of everything lets every row fail", t.span).help("lower it, or take the checks out"));
+        }
+        let required = spec.required.as_ref().is_some_and(|b| b.value);
+        let unique = spec.unique.as_ref().is_some_and(|b| b.value);
+        let any = spec.type_.is_some() || spec.allowed.is_some() || spec.forbidden.is_some() || spec.range.is_some();
+        if !(any || required || unique || spec.length.is_some() || spec.pattern.is_some()) {
+            sink.warn(vacuous("there is no check that the tolerance could apply to", t.span));
+        }
+    }
+    if let Some(l) = &spec.length
+        && l.value.max.is_none()
+        && l.value.min == Some(0)
+    {
+        sink.warn(vacuous("every text has at least no characters", l.span).help("`min: 1` rules out the empty text"));
+    }
+}
+
+/// Everything that the type decides.
+pub fn check(spec: &ColumnSpec, logical: &LogicalType, sink: &mut Sink) {
+    let int64 = DataType::Int64;
+    let t = match logical {
+        LogicalType::Integer => &int64,
+        LogicalType::Exact(t) => types::unencoded(t),
+    };
+    let bounds = match logical {
+        LogicalType::Integer => None,
+        LogicalType::Exact(_) => integer_bounds(t),
+    };
+    let check = Check { spec, t, bounds, name: logical.to_string() };
+    check.applies(sink);
+    let low = check.range(sink);
+    check.sets(low, sink);
+}
+
+struct Check<'a> {
+    spec: &'a ColumnSpec,
+    t: &'a DataType,
+    bounds: Option<(i128, i128)>,
+    name: String,
+}
+
+type Ends = (Option<Value>, Option<Value>);
+
+impl Check<'_> {
+    /// Settings that mean nothing for the type.
+    fn applies(&self, sink: &mut Sink) {
+        let text = matches!(self.t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        let column = &self.spec.name.value;
+        if let Some(p) = &self.spec.pattern
+            && !text
+        {
+            let d = Diagnostic::new("C004", format!("`pattern` is about text, but `{column}` is {}", self.name));
+            sink.push(d.at(p.span).help("bound other types by `range` or `allowed`"));
+        }
+        if let Some(l) = &self.spec.length
+            && !text
+        {
+            let list = matches!(
+                self.t,
+                DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Binary | DataType::LargeBinary
+            );
+            if list && !(self.is_bytes() && l.value.unit == LengthUnit::Bytes) {
+                sink.push(not_supported(&format!("`length` of a column of type {}", self.name), l.span));
+            } else if !list {
+                let d = Diagnostic::new("C004", format!("`length` is about text, but `{column}` is {}", self.name));
+                sink.push(d.at(l.span).help("bound numbers and times by `range`"));
+            } else {
+                sink.push(not_supported("`length` of binary columns", l.span));
+            }
+        }
+    }
+    fn is_bytes(&self) -> bool {
+        matches!(self.t, DataType::Binary | DataType::LargeBinary)
+    }
+
+    /// One literal; `None` after a diagnostic.
+    fn value(&self, s: &Scalar, sink: &mut Sink) -> Option<Value> {
+        match typed(s, self.t) {
+            Ok(v) => Some(v),
+            Err(message) => {
+                let head = format!("in the column `{}` of type {}: {message}", self.spec.name.value, self.name);
+                sink.push(Diagnostic::new("C004", head).at(s.span));
+                None
+            }
+        }
+    }
+
+    fn range(&self, sink: &mut Sink) -> Ends {
+        let Some(at) = &self.spec.range else { return (None, None) };
+        let ordered = self.t.is_numeric()
+            || self.t.is_temporal()
+            || matches!(self.t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+            || self.is_bytes();
+        if !ordered || matches!(self.t, DataType::Interval(_)) {
+            let d = Diagnostic::new("C004", format!("values of type {} have no order, so `range` means nothing", self.name));
+            sink.push(d.at(at.span).help("list the values under `allowed`"));
+            return (None, None);
+        }
+        let min = at.value.min.as_ref().and_then(|s| self.value(s, sink).map(|v| (s, v)));
+        let max = at.value.max.as_ref().and_then(|s| self.value(s, sink).map(|v| (s, v)));
+        if let (Some((low, a)), Some((high, b))) = (&min, &max) {
+            match a.compare(b) {
+                Some(Ordering::Greater) => {
+                    let d = contradiction(format!("no value lies between a min of {} and a max of {}", low.text, high.text), low.span);
+                    sink.push(d.label("larger than max").help("swap them?"));
+                }
+                Some(Ordering::Equal) if at.value.exclusive => {
+                    let d = contradiction(format!("no value lies between {} and {0} with both ends excluded", low.text), at.span);
+                    sink.push(d.help("leave out `exclusive: true`"));
+                }
+                _ => {}
+            }
+        }
+        let (min, max) = (min.map(|(_, v)| v), max.map(|(_, v)| v));
+        if let Some((lowest, highest)) = self.bounds {
+            self.against_type(min.as_ref(), max.as_ref(), lowest, highest, at.span, sink);
+        }
+        (min, max)
+    }
+
+    fn against_type(&self, min: Option<&Value>, max: Option<&Value>, lowest: i128, highest: i128, span: Span, sink: &mut Sink) {
+        let int = |v: Option<&Value>| match v {
+            Some(Value::Int(i)) => Some(*i),
+            _ => None,
+        };
+        let (min, max) = (int(min), int(max));
+        let help = format!("{} holds {lowest} to {highest}", self.name);
+        if min.is_some_and(|m| m > highest) || max.is_some_and(|m| m < lowest) {
+            let d = contradiction(format!("no value of type {} lies in this range", self.name), span);
+            sink.push(d.help(help));
+        } else if !self.spec.range.as_ref().is_some_and(|r| r.value.exclusive)
+            && min.is_none_or(|m| m <= lowest)
+            && max.is_none_or(|m| m >= highest)
+            && (min.is_some() || max.is_some())
+        {
+            sink.warn(vacuous(format!("every value of type {} lies in this range", self.name), span).help(help));
+        }
+    }
+
+    fn sets(&self, (min, max): Ends, sink: &mut Sink) {
+        let comparable = !self.t.is_nested() && !matches!(self.t, DataType::Interval(_) | DataType::Null);
+        for (key, set) in [("allowed", &self.spec.allowed), ("forbidden", &self.spec.forbidden)] {
+            if let Some(set) = set
+                && !comparable
+            {
+                let d = Diagnostic::new("C004", format!("values of type {} cannot be written, so `{key}` means nothing", self.name));
+                sink.push(d.at(set.span));
+            }
+        }
+        if !comparable {
+            return;
+        }
+        let exclusive = self.spec.range.as_ref().is_some_and(|r| r.value.exclusive);
+        let mut allowed = HashSet::new();
+        for s in self.spec.allowed.iter().flat_map(|a| &a.value) {
+            let Some(v) = self.value(s, sink) else { continue };
+            self.holds(s, &v, sink);
+            let low = min.as_ref().and_then(|m| v.compare(m));
+            let high = max.as_ref().and_then(|m| v.compare(m));
+            let outside = low == Some(Ordering::Less) || high == Some(Ordering::Greater);
+            if outside || exclusive && (low == Some(Ordering::Equal) || high == Some(Ordering::Equal)) {
+                let message = format!("`{}` is allowed, but lies outside the range", s.text);
+                sink.push(contradiction(message, s.span).help("widen `range`, or take the value out"));
+            }
+            if !allowed.insert(identity(&v)) {
+                sink.warn(vacuous(format!("`{}` is allowed twice", s.text), s.span));
+            }
+        }
+        if self.spec.allowed.is_some() && matches!(self.t, DataType::Boolean) && allowed.len() == 2 {
+            let span = self.spec.allowed.as_ref().map_or(Span::default(), |a| a.span);
+            sink.warn(vacuous("every bool is true or false", span));
+        }
+        for s in self.spec.forbidden.iter().flat_map(|a| &a.value) {
+            let Some(v) = self.value(s, sink) else { continue };
+            self.holds(s, &v, sink);
+            if allowed.contains(&identity(&v)) {
+                let message = format!("`{}` is both allowed and forbidden", s.text);
+                sink.push(contradiction(message, s.span).help("with `allowed`, everything else is forbidden already"));
+            }
+        }
+    }
+
+    /// Whether the type can hold the integer at all.
+    fn holds(&self, s: &Scalar, v: &Value, sink: &mut Sink) {
+        if let (Some((lowest, highest)), Value::Int(i)) = (self.bounds, v)
+            && !(lowest..=highest).contains(i)
+        {
+            let d = Diagnostic::new("C004", format!("{} can never be {}", self.name, s.text)).at(s.span);
+            sink.push(d.help(format!("{} holds {lowest} to {highest}", self.name)));
+        }
+    }
+}
+
+/// A hashable name of the value: equal exactly where values of one column are equal.
+fn identity(v: &Value) -> String {
+    match v {
+        // -0.0 = 0.0.
+        Value::Float(f) => format!("{:?}", f + 0.0),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Smallest and largest value of an integer type.
+pub fn integer_bounds(t: &DataType) -> Option<(i128, i128)> {
+    Some(match t {
+        DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
+        DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
+        DataType::Int32 => (i32::MIN.into(), i32::MAX.into()),
+        DataType::Int64 => (i64::MIN.into(), i64::MAX.into()),
+        DataType::UInt8 => (0, u8::MAX.into()),
+        DataType::UInt16 => (0, u16::MAX.into()),
+        DataType::UInt32 => (0, u32::MAX.into()),
+        DataType::UInt64 => (0, u64::MAX.into()),
+        _ => return None,
+    })
+}
