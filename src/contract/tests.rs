@@ -39,6 +39,7 @@ ignore:
   - {rule: P110, group: 'url url', reason: site boilerplate, expires: 2027-02-01}
 ";
 
+#[allow(dead_code, reason = "for tests of the families that come next")]
 pub(super) fn errors(text: &str) -> Vec<Diagnostic> {
     match parse(None, text) {
         Err(Error::Contract(e)) => e.diagnostics,
