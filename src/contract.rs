@@ -4,6 +4,8 @@
 mod columns;
 mod fields;
 pub mod find;
+mod guess;
+pub mod infer;
 mod keys;
 pub mod parse;
 mod policy;
@@ -12,6 +14,7 @@ mod quote;
 mod rules;
 pub mod scalar;
 pub mod schema;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod tree;

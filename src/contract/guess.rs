@@ -67,8 +67,22 @@ fn words(name: &str) -> Vec<String> {
 }
 
 const LABELS: &[&str] = &["label", "labels", "target", "class", "y", "outcome", "sentiment", "intent", "category", "gold", "verdict"];
-const TEXTS: &[&str] =
-    &["text", "sentence", "review", "content", "body", "comment", "document", "message", "title", "tweet", "headline", "passage", "utterance", "post"];
+const TEXTS: &[&str] = &[
+    "text",
+    "sentence",
+    "review",
+    "content",
+    "body",
+    "comment",
+    "document",
+    "message",
+    "title",
+    "tweet",
+    "headline",
+    "passage",
+    "utterance",
+    "post",
+];
 const PROMPTS: &[&str] = &["instruction", "prompt", "question", "input", "query", "context"];
 const RESPONSES: &[&str] = &["response", "output", "answer", "completion", "reply"];
 const IDS: &[&str] = &["id", "uuid", "guid", "key", "index", "idx", "rowid"];
@@ -111,7 +125,9 @@ pub fn roles(columns: &[(&str, &DataType, &Seen)]) -> Vec<Option<Guess>> {
     give(Role::Split, "by its name and its few values", &|c| c.is_called(SPLITS) && c.seen.values().is_some());
     give(Role::Annotator, "by its name", &|c| c.is_called(ANNOTATORS) && !c.seen.is_unique());
     give(Role::Source, "by its name and its repeated values", &|c| c.is_called(SOURCES) && c.is_string() && !c.seen.is_unique());
-    give(Role::Time, "by its type", &|c| matches!(c.type_, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)) && c.is_called(TIMES));
+    give(Role::Time, "by its type", &|c| {
+        matches!(c.type_, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)) && c.is_called(TIMES)
+    });
     give(Role::Weight, "by its name and type", &|c| {
         c.is_called(WEIGHTS) && c.seen.floats.is_some_and(|(lo, _)| lo >= 0.0) && c.words.len() <= 2
     });

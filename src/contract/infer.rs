@@ -260,7 +260,8 @@ fn literal_name(name: &str) -> String {
 pub fn scalar(text: &str) -> String {
     let mut chars = text.chars();
     let word = chars.next().is_some_and(|c| c.is_ascii_alphabetic()) && chars.all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
-    let number = !text.is_empty() && text.len() < 40 && text.bytes().all(|b| b.is_ascii_digit()) && !(text.len() > 1 && text.starts_with('0'));
+    let number =
+        !text.is_empty() && text.len() < 40 && text.bytes().all(|b| b.is_ascii_digit()) && !(text.len() > 1 && text.starts_with('0'));
     const SPOKEN_FOR: [&str; 13] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity", "none"];
     if (word && !SPOKEN_FOR.contains(&text.to_ascii_lowercase().as_str())) || number {
         return text.to_owned();
@@ -316,7 +317,23 @@ mod tests {
 
     #[test]
     fn hostile_names_and_values_come_back_as_they_are() {
-        let names = ["a: b", "no", "null", "tab\there", "line\nbreak", "quo'te\"s", "- dash", "# hash", "{x}", "\u{202e}rtl", "émoji 🧪", "012", "~", "&a", "%"];
+        let names = [
+            "a: b",
+            "no",
+            "null",
+            "tab\there",
+            "line\nbreak",
+            "quo'te\"s",
+            "- dash",
+            "# hash",
+            "{x}",
+            "\u{202e}rtl",
+            "émoji 🧪",
+            "012",
+            "~",
+            "&a",
+            "%",
+        ];
         let values: ArrayRef = Arc::new(StringArray::from_iter_values((0..200).map(|i| names[i % names.len()])));
         let text = infer(names.iter().map(|n| (*n, values.clone())).collect());
         let contract = parsed(&text);
