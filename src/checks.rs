@@ -1,6 +1,63 @@
-//! Contract checks, one file each, and their registry.
+//! Contract checks, one file each, and their registry. A check says what it reads, which rows break
+//! it and how that reads to a person; tolerance, severity and counting are one place for all of
+//! them ([`row`]). What concerns the dataset as a whole (columns, row counts, shares) settles its
+//! own outcome. Poisoning detectors live next door and share only the engine.
 
-use crate::rule::Entry;
+mod cells;
+mod row;
+mod set;
+
+mod class_share;
+mod duplicate_key;
+mod forbidden_value;
+mod missing_column;
+mod missing_value;
+mod out_of_range;
+mod pattern_mismatch;
+mod row_count;
+mod unexpected_column;
+mod unknown_value;
+mod wrong_length;
+mod wrong_type;
+
+#[cfg(test)]
+mod tests;
+
+use crate::contract::RuleSpec;
+use crate::error::Diagnostic;
+use crate::rule::{Entry, Outcome, Status};
 
 /// In code order.
-pub static REGISTRY: &[Entry] = &[];
+pub static REGISTRY: &[Entry] = &[
+    missing_column::ENTRY,
+    unexpected_column::ENTRY,
+    wrong_type::ENTRY,
+    missing_value::ENTRY,
+    duplicate_key::ENTRY,
+    unknown_value::ENTRY,
+    forbidden_value::ENTRY,
+    out_of_range::ENTRY,
+    wrong_length::ENTRY,
+    pattern_mismatch::ENTRY,
+    row_count::ENTRY,
+    class_share::ENTRY,
+];
+
+/// A shared key that means nothing for this kind of rule is an error, not silence.
+fn unsupported(rule: &RuleSpec, known: &[&str]) -> Option<Diagnostic> {
+    let given = [
+        ("tolerance", rule.tolerance.as_ref().map(|t| t.span)),
+        ("when", rule.when.as_ref().map(|w| w.span)),
+        ("by", rule.by.as_ref().map(|b| b.span)),
+    ];
+    let (key, span) = given.into_iter().find_map(|(k, span)| span.filter(|_| !known.contains(&k)).map(|s| (k, s)))?;
+    Some(
+        Diagnostic::new("C003", format!("`{key}` is not supported for this rule")).at(span).help(format!("it takes: {}", known.join(", "))),
+    )
+}
+
+/// A rule that could not be answered, with the reason.
+fn not_evaluated(rule: &RuleSpec, title: &str, why: String) -> Outcome {
+    let message = why.clone();
+    Outcome { severity: rule.severity, span: Some(rule.span), message, ..Outcome::new(title, Status::NotEvaluated(why)) }
+}
