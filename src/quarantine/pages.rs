@@ -3,9 +3,10 @@
 //! A run may list tens of millions of rows, nearly all of whose columns repeat: one file, few
 //! messages, few groups. The rows' strings are interned already, so their numbers *are* Parquet's
 //! dictionary indices, and writing them as runs costs next to nothing. The general writer of the
-//! parquet crate would hash every value again and compute nesting levels per column (measured: ten
-//! times slower, see the `speed` test). So this file encodes the pages of this one schema and leaves
-//! the file format around them, headers, metadata and footer, to the crate.
+//! parquet crate would hash every value again and compute nesting levels for each column. So this
+//! file encodes the pages of this one schema and leaves the file format around them, headers,
+//! metadata and footer, to the crate. Measured with the `list_speed` test on one of two busy cores:
+//! 141 ns a line with an id and one hit, 222 ns with a second hit on every third line.
 //!
 //! Plain Parquet 1: one data page per column chunk, RLE dictionary or plain or delta values, ZSTD
 //! where plain bytes remain.

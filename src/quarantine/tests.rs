@@ -308,7 +308,7 @@ fn list_speed() {
                     (h.rule, h.group, h.start, h.end, h.statistic, h.q_value) = (1, group, i as u32 % 90, 100, 12.5, 1e-12);
                 }
             }
-            let lines = if matches!(format, "parquet") { 5_000_000 } else { 500_000 };
+            let lines = if matches!(format, "parquet") { 5_000_000 } else { 1_100_000 };
             let shards = lines / (ROWS / 2) / 32;
             let clock = std::time::Instant::now();
             for s in 0..shards {

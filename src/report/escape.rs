@@ -7,7 +7,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 /// Text as a terminal may show it: control, format (zero width, bidirectional), private and
 /// unassigned characters, odd spaces and line breaks become `<U+200B>`; the usual three escapes stay
 /// short. Everything else is left as it is.
-pub fn for_terminal(text: &str) -> Cow<'_, str> {
+pub fn terminal(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return Cow::Borrowed(text);
     }
@@ -57,19 +57,19 @@ mod tests {
 
     #[test]
     fn what_a_reader_cannot_see_is_spelt_out() {
-        assert_eq!(for_terminal("plain text"), "plain text");
-        assert_eq!(for_terminal("a\u{1b}[31mb"), "a<U+001B>[31mb");
-        assert_eq!(for_terminal("zero\u{200b}width"), "zero<U+200B>width");
-        assert_eq!(for_terminal("\u{202e}rtl \u{2066}x"), "<U+202E>rtl <U+2066>x");
-        assert_eq!(for_terminal("\u{e0041}\u{feff}\u{a0}\u{3164}"), "<U+E0041><U+FEFF><U+00A0><U+3164>");
-        assert_eq!(for_terminal("line\nnext\ttab\r\u{85}"), "line\\nnext\\ttab\\r<U+0085>");
-        assert_eq!(for_terminal("\u{7f}\u{9b}"), "<U+007F><U+009B>");
+        assert_eq!(terminal("plain text"), "plain text");
+        assert_eq!(terminal("a\u{1b}[31mb"), "a<U+001B>[31mb");
+        assert_eq!(terminal("zero\u{200b}width"), "zero<U+200B>width");
+        assert_eq!(terminal("\u{202e}rtl \u{2066}x"), "<U+202E>rtl <U+2066>x");
+        assert_eq!(terminal("\u{e0041}\u{feff}\u{a0}\u{3164}"), "<U+E0041><U+FEFF><U+00A0><U+3164>");
+        assert_eq!(terminal("line\nnext\ttab\r\u{85}"), "line\\nnext\\ttab\\r<U+0085>");
+        assert_eq!(terminal("\u{7f}\u{9b}"), "<U+007F><U+009B>");
     }
 
     #[test]
     fn letters_of_every_script_stay() {
         for text in ["naïve", "日本語", "поezd", "नमस्ते", "😀", "e\u{301}"] {
-            assert_eq!(for_terminal(text), text);
+            assert_eq!(terminal(text), text);
         }
     }
 

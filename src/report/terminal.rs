@@ -5,7 +5,7 @@
 //! With `-q` only [`verdict_line`] is printed: a quiet run still answers the question it was asked.
 
 use super::Facts;
-use super::escape::for_terminal;
+use super::escape;
 use crate::error::group_digits;
 use crate::rule::{Action, Group, Severity, Status};
 use crate::verdict::record::Example;
@@ -89,10 +89,10 @@ pub fn summary(verdict: &Verdict, facts: &Facts, view: View) -> String {
         let _ = write!(counts, "; {} not tested", verdict.not_tested.len());
     }
     if let Some(path) = facts.contract.as_ref().and_then(|c| c.path.as_ref()) {
-        let _ = write!(counts, "; contract {}", for_terminal(&path.display().to_string()));
+        let _ = write!(counts, "; contract {}", escape::terminal(&path.display().to_string()));
     }
     p.wrapped(0, &counts);
-    facts.notes.iter().for_each(|n| p.wrapped(0, &for_terminal(n)));
+    facts.notes.iter().for_each(|n| p.wrapped(0, &escape::terminal(n)));
     if verdict.exit != verdict.ordinary_exit {
         p.wrapped(
             0,
@@ -164,19 +164,19 @@ impl Page<'_> {
         for r in said.iter().take(SHOWN) {
             let (word, style) = level_style(r.level);
             let head = paint(self.view, style, &format!("{word}[{}]", r.meta.code));
-            let _ = writeln!(self.out, "  {head} {}", for_terminal(&r.outcome.title));
+            let _ = writeln!(self.out, "  {head} {}", escape::terminal(&r.outcome.title));
             let o = &r.outcome;
             let reason = match &o.status {
                 Status::NotEvaluated(reason) => format!("not evaluated: {reason}"),
                 _ if o.message.is_empty() => format!("{} of {} rows", group_digits(o.failing), group_digits(o.tested)),
                 _ => o.message.clone(),
             };
-            self.wrapped(4, &for_terminal(&reason));
+            self.wrapped(4, &escape::terminal(&reason));
             if let (Some(x), Some(limit)) = (o.statistic, &o.threshold) {
-                self.wrapped(4, &format!("seen {x}, allowed {}", for_terminal(limit)));
+                self.wrapped(4, &format!("seen {x}, allowed {}", escape::terminal(limit)));
             }
             if let (Some(span), Some(path)) = (o.span, self.facts.contract.as_ref().and_then(|c| c.path.as_ref())) {
-                let _ = writeln!(self.out, "    --> {}:{}:{}", for_terminal(&path.display().to_string()), span.line, span.column);
+                let _ = writeln!(self.out, "    --> {}:{}:{}", escape::terminal(&path.display().to_string()), span.line, span.column);
             }
             self.examples(&r.examples);
         }
@@ -207,12 +207,12 @@ impl Page<'_> {
     fn group(&mut self, r: &RuleResult, i: usize, g: &Group) {
         let style = if g.action == Action::Quarantine { RED } else { YELLOW };
         let redact = self.facts.redact;
-        let key = if redact { "(redacted)".to_owned() } else { format!("`{}`", clip(&for_terminal(&g.key), 120)) };
+        let key = if redact { "(redacted)".to_owned() } else { format!("`{}`", clip(&escape::terminal(&g.key), 120)) };
         let head = paint(self.view, style, &format!("{} {}", r.meta.code, r.meta.name));
         let _ = writeln!(self.out, "  {head} {}", paint(self.view, BOLD, &key));
         let mut counts = format!("{} rows", group_digits(g.rows));
         if let Some(label) = g.label.as_deref().filter(|_| !redact) {
-            let _ = write!(counts, ", {} of them labelled {}", group_digits(g.with_label), clip(&for_terminal(label), 60));
+            let _ = write!(counts, ", {} of them labelled {}", group_digits(g.with_label), clip(&escape::terminal(label), 60));
         }
         let _ = write!(counts, "; probability {:.2}", g.score);
         if g.q_value.is_finite() {
@@ -220,9 +220,9 @@ impl Page<'_> {
         }
         self.wrapped(4, &counts);
         if !redact {
-            self.wrapped(4, &for_terminal(&g.message));
+            self.wrapped(4, &escape::terminal(&g.message));
             for reason in &g.reasons {
-                self.wrapped(4, &format!("- {}", for_terminal(reason)));
+                self.wrapped(4, &format!("- {}", escape::terminal(reason)));
             }
         }
         if g.action == Action::Quarantine {
@@ -233,21 +233,21 @@ impl Page<'_> {
     /// A row each: where it is, and the text around what is wrong, marked.
     fn examples(&mut self, examples: &[Example]) {
         for e in examples {
-            let mut place = format!("{} row {}", for_terminal(self.facts.file(e.row.source)), group_digits(e.row.row));
+            let mut place = format!("{} row {}", escape::terminal(self.facts.file(e.row.source)), group_digits(e.row.row));
             if let Some(id) = e.id.as_deref().filter(|_| !self.facts.redact) {
-                let _ = write!(place, ", id {}", for_terminal(id));
+                let _ = write!(place, ", id {}", escape::terminal(id));
             }
             let _ = writeln!(self.out, "    {}", paint(self.view, DIM, &place));
             if let Some(x) = e.excerpt.as_ref().filter(|_| !self.facts.redact) {
-                let marked = if x.marked.is_empty() { String::new() } else { format!("«{}»", for_terminal(&x.marked)) };
+                let marked = if x.marked.is_empty() { String::new() } else { format!("«{}»", escape::terminal(&x.marked)) };
                 let marked = paint(self.view, RED, &marked);
                 let _ = writeln!(
                     self.out,
                     "      {}: {}{}{}",
-                    for_terminal(&x.column),
-                    for_terminal(&x.before),
+                    escape::terminal(&x.column),
+                    escape::terminal(&x.before),
                     if x.marked.is_empty() { "" } else { &marked },
-                    for_terminal(&x.after)
+                    escape::terminal(&x.after)
                 );
             }
         }
@@ -264,12 +264,11 @@ impl Page<'_> {
             let rows = f
                 .rows
                 .map_or("none: ".to_owned() + f.reason.as_deref().unwrap_or("not at any size"), |n| format!("{} rows", group_digits(n)));
-            let class = f
-                .class
-                .as_deref()
-                .map_or("all classes".into(), |c| if self.facts.redact { "a class".into() } else { format!("class {}", for_terminal(c)) });
+            let class = f.class.as_deref().map_or("all classes".into(), |c| {
+                if self.facts.redact { "a class".into() } else { format!("class {}", escape::terminal(c)) }
+            });
             let class = clip(&class, 28);
-            let _ = writeln!(self.out, "  {code} {:<22} {class:<28} {}", for_terminal(&f.family), for_terminal(&rows));
+            let _ = writeln!(self.out, "  {code} {:<22} {class:<28} {}", escape::terminal(&f.family), escape::terminal(&rows));
         }
         self.more(all.len().saturating_sub(SHOWN_FLOORS), "lines");
         for m in &v.missed_floors {
@@ -279,7 +278,7 @@ impl Page<'_> {
                 m.code,
                 m.floor.family
             );
-            self.wrapped(2, &for_terminal(&line));
+            self.wrapped(2, &escape::terminal(&line));
         }
         if v.floor_unknown {
             self.wrapped(2, "error: the contract sets a floor, and no detector could state one");
@@ -292,7 +291,7 @@ impl Page<'_> {
         }
         self.heading("Not tested");
         for n in &v.not_tested {
-            self.wrapped(2, &for_terminal(&format!("{} {}: {}", n.code, n.name, n.reason)));
+            self.wrapped(2, &escape::terminal(&format!("{} {}: {}", n.code, n.name, n.reason)));
         }
     }
 
@@ -310,7 +309,7 @@ impl Page<'_> {
                     format!("warning: expired on {}; it hides nothing (contract line {})", u.expires.as_deref().unwrap_or("?"), u.line)
                 }
             };
-            self.wrapped(2, &for_terminal(&format!("{what}: {how}")));
+            self.wrapped(2, &escape::terminal(&format!("{what}: {how}")));
         }
     }
 
@@ -321,10 +320,10 @@ impl Page<'_> {
         }
         self.heading("Written");
         for w in &facts.written {
-            let _ = writeln!(self.out, "  {} ({} suspect rows)", for_terminal(&w.path.display().to_string()), group_digits(w.lines));
+            let _ = writeln!(self.out, "  {} ({} suspect rows)", escape::terminal(&w.path.display().to_string()), group_digits(w.lines));
         }
         if let Some(path) = &facts.report {
-            let _ = writeln!(self.out, "  {}", for_terminal(&path.display().to_string()));
+            let _ = writeln!(self.out, "  {}", escape::terminal(&path.display().to_string()));
         }
     }
 
@@ -354,7 +353,7 @@ impl Page<'_> {
 fn yaml_escape(json: &str) -> String {
     let mut out = String::new();
     for c in json.chars() {
-        if for_terminal(c.encode_utf8(&mut [0; 4])).starts_with("<U+") {
+        if escape::terminal(c.encode_utf8(&mut [0; 4])).starts_with("<U+") {
             let n = u32::from(c);
             let _ = if n > 0xffff { write!(out, "\\U{n:08X}") } else { write!(out, "\\u{n:04X}") };
         } else {

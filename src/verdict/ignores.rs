@@ -3,7 +3,7 @@
 
 use super::matches;
 use crate::contract::Ignore;
-use crate::report::escape::for_terminal;
+use crate::report::escape;
 use chrono::NaiveDate;
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ impl Ignores {
         self.entries.iter().zip(&self.expired).position(|(e, expired)| {
             !expired
                 && matches(&e.rule.value, code, name)
-                && e.group.as_ref().is_none_or(|g| group.is_some_and(|key| g.value == key || g.value == for_terminal(key)))
+                && e.group.as_ref().is_none_or(|g| group.is_some_and(|key| g.value == key || g.value == escape::terminal(key)))
         })
     }
     /// The first entry that hides the rule as a whole.
