@@ -163,16 +163,20 @@ const SCRIPTS: [Script; 22] = [
     Script::Tifinagh,
 ];
 
-/// The script of a character: a table for the alphabets, which make up most text that is not ASCII,
-/// and the two large blocks; a search for the rest.
-fn script_of(c: char) -> Script {
-    static TABLE: OnceLock<Vec<Script>> = OnceLock::new();
+/// Script of a character, and whether it is a letter: a table for the alphabets, which make up most
+/// text that is not ASCII, and the two large blocks; a search for the rest.
+fn letter_of(c: char) -> (Script, bool) {
+    static TABLE: OnceLock<Vec<(Script, bool)>> = OnceLock::new();
     match c {
-        '\0'..='\u{2FFF}' => TABLE.get_or_init(|| ('\0'..='\u{2FFF}').map(|c| c.script()).collect())[c as usize],
-        '\u{4E00}'..='\u{9FFF}' => Script::Han,
-        '\u{AC00}'..='\u{D7A3}' => Script::Hangul,
-        _ => c.script(),
+        '\0'..='\u{2FFF}' => TABLE.get_or_init(|| ('\0'..='\u{2FFF}').map(|c| (c.script(), c.is_alphabetic())).collect())[c as usize],
+        '\u{4E00}'..='\u{9FFF}' => (Script::Han, true),
+        '\u{AC00}'..='\u{D7A3}' => (Script::Hangul, true),
+        _ => (c.script(), c.is_alphabetic()),
     }
+}
+
+fn script_of(c: char) -> Script {
+    letter_of(c).0
 }
 
 fn tag_of(script: Script) -> u32 {
@@ -231,6 +235,8 @@ pub fn is_plain(text: &str) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Profile {
     dominant: Script,
+    /// All letters are of the dominant script.
+    alone: bool,
     /// Letters of the dominant script are at least four fifths of all.
     clear: bool,
     rtl: bool,
@@ -240,9 +246,9 @@ struct Profile {
 fn profile(text: &str) -> Profile {
     let mut counts = [(Script::Unknown, 0u32); 8];
     let (mut rtl, mut cjk, mut total) = (false, false, 0u32);
-    for c in text.chars().filter(|c| c.is_alphabetic()) {
-        let s = if c.is_ascii() { Script::Latin } else { script_of(c) };
-        if matches!(s, Script::Common | Script::Inherited) {
+    for c in text.chars() {
+        let (s, letter) = letter_of(c);
+        if !letter || matches!(s, Script::Common | Script::Inherited) {
             continue;
         }
         total += 1;
@@ -254,7 +260,8 @@ fn profile(text: &str) -> Profile {
     }
     // Ties go to the script that came first, which is a property of the text.
     let best = counts.iter().rev().max_by_key(|(_, n)| *n).copied().unwrap_or((Script::Unknown, 0));
-    Profile { dominant: best.0, clear: u64::from(best.1) * 5 >= u64::from(total) * 4, rtl, cjk }
+    let alone = total > 0 && best.1 == total;
+    Profile { alone, dominant: best.0, clear: u64::from(best.1) * 5 >= u64::from(total) * 4, rtl, cjk }
 }
 
 /// Every odd place of one family in a text, by position. Plain text costs one look
@@ -262,9 +269,26 @@ fn profile(text: &str) -> Profile {
 pub fn scan(family: Family, text: &str, out: &mut Vec<Oddity>) {
     out.clear();
     match family {
-        Family::Hidden if !is_plain(text) => hidden(text, &profile(text), out),
-        Family::Confusable if !text.is_ascii() => confusable(text, &profile(text), out),
+        Family::Hidden if !is_plain(text) && text.chars().any(may_hide) => hidden(text, &profile(text), out),
+        Family::Confusable if !text.is_ascii() => {
+            let profile = profile(text);
+            // One script throughout, and none of its letters a copy of another.
+            if !profile.alone || text.chars().any(|c| is_styled(c) || profile.dominant == Script::Latin && is_latin_lookalike(c)) {
+                confusable(text, &profile, out);
+            }
+        }
         _ => {}
+    }
+}
+
+/// Worth a closer look: everything that [`hidden_kind`] names is in here.
+fn may_hide(c: char) -> bool {
+    match c {
+        ' '..='~' | '\n' | '\r' | '\t' => false,
+        '\0'..='\u{A0}' => true,
+        '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{2028}' | '\u{2029}' | '\u{202F}' | '\u{205F}' | '\u{2800}' | '\u{3000}' => true,
+        '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}' => true,
+        _ => is_unseen(c),
     }
 }
 
@@ -275,7 +299,7 @@ fn hidden(text: &str, profile: &Profile, out: &mut Vec<Oddity>) {
     for (at, c) in text.char_indices() {
         let tag = matches!(c, '\u{E0020}'..='\u{E007F}');
         flag = c == '\u{1F3F4}' || flag && tag;
-        if (' '..'\u{7F}').contains(&c) || matches!(c, '\n' | '\r' | '\t') || c.is_alphabetic() && !is_blank_letter(c) {
+        if (' '..'\u{7F}').contains(&c) || matches!(c, '\n' | '\r' | '\t') || letter_of(c).1 && !is_blank_letter(c) {
             (before, last) = (Some(c), Some(c));
             continue;
         }
@@ -394,12 +418,32 @@ fn looks() -> &'static HashSet<(Script, u64)> {
         let mut set = HashSet::new();
         for c in ('\u{41}'..='\u{2FFF}').chain('\u{A000}'..='\u{ABFF}').chain('\u{10280}'..='\u{104FF}') {
             let s = c.script();
-            if c.is_alphabetic() && s != Script::Unknown && SCRIPTS.contains(&s) {
+            if c.is_alphabetic() && s != Script::Unknown && SCRIPTS.contains(&s) && (s != Script::Cyrillic || is_everyday_cyrillic(c)) {
                 set.insert((s, prototype(c)));
             }
         }
         set
     })
+}
+
+/// The Russian and Ukrainian alphabets. Historic and minority letters look like most of the Latin
+/// alphabet, so that any English word in a Russian text would pass for a disguise.
+fn is_everyday_cyrillic(c: char) -> bool {
+    matches!(
+        c,
+        '\u{410}'
+            ..='\u{44F}'
+                | '\u{401}'
+                | '\u{451}'
+                | '\u{404}'
+                | '\u{454}'
+                | '\u{406}'
+                | '\u{456}'
+                | '\u{407}'
+                | '\u{457}'
+                | '\u{490}'
+                | '\u{491}'
+    )
 }
 
 fn prototype(c: char) -> u64 {
@@ -490,8 +534,8 @@ fn confusable(text: &str, profile: &Profile, out: &mut Vec<Oddity>) {
     let mut waiting: Option<Oddity> = None;
     let mut word: Option<Word> = None;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        let s = if c.is_ascii() { Script::Latin } else { script_of(c) };
-        let letter = (c.is_alphabetic() || is_styled(c)) && !is_blank_letter(c) && !is_unspaced(s) && !matches!(c, 'ª' | 'º');
+        let (s, alphabetic) = letter_of(c);
+        let letter = (alphabetic || is_styled(c)) && !is_blank_letter(c) && !is_unspaced(s) && !matches!(c, 'ª' | 'º');
         if letter && (is_styled(c) || !matches!(s, Script::Common | Script::Inherited)) {
             let w = word.get_or_insert_with(|| Word { from: at, ..Word::default() });
             w.add(c);

@@ -66,7 +66,7 @@ const SAMPLE: usize = 1 << 16;
 const KEPT: usize = 1 << 16;
 const LABELS: usize = 4096;
 /// Clusters looked at, those of the most frequent bands first.
-const CLUSTERS: usize = 1000;
+const CLUSTERS: usize = 256;
 
 #[derive(Debug, Clone)]
 pub struct Flood {
