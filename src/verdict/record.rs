@@ -269,3 +269,102 @@ impl Sink for Recorder<'_> {
         self.id.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{At, Ignore};
+    use crate::quarantine::Codes;
+    use crate::rule::Status;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+
+    const P: Meta = Meta { code: "P110", name: "shared-trigger", summary: "", explain: "", ids: &[] };
+
+    fn batch(first: u64) -> Batch {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first as i64..first as i64 + 10));
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["say blue moon now"; 10]));
+        Batch::new(RecordBatch::try_from_iter([("id", ids), ("text", text)]).unwrap(), 0, first)
+    }
+
+    fn findings(groups: &[(usize, &str)]) -> Findings {
+        let mut f = Findings::default();
+        for &(row, group) in groups {
+            let (message, group, column) = (f.intern("m"), f.intern(group), f.intern("text"));
+            let h = f.push(row, Action::Quarantine, 0.9, message);
+            (h.group, h.column, h.start, h.end) = (group, column, 4, 13);
+        }
+        f
+    }
+
+    fn run(order: [u64; 2], ignores: &Ignores, redact: bool) -> (Tally, u64) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut outcome = Outcome::new("t", Status::Fail);
+        outcome.groups = vec![crate::rule::Group {
+            key: "blue moon".into(),
+            action: Action::Quarantine,
+            score: 0.9,
+            rows: 4,
+            with_label: 4,
+            label: None,
+            statistic: 1.0,
+            q_value: 0.0,
+            message: String::new(),
+            reasons: vec![],
+        }];
+        let writer = Writer::create(&dir.path().join("l.jsonl"), vec!["a".into()], Codes::new(&["P110"]), "r").unwrap();
+        let recorder = Recorder::new(writer, &[(P, &outcome)], ignores, Some("id".into()), redact);
+        for first in order {
+            let mut part = recorder.part(&Shard { source: 0, first_row: first, rows: 10 }).unwrap();
+            let f = findings(&[(2, "blue moon"), (3, "blue moon"), (3, "other"), (7, "other")]);
+            recorder.batch(&mut part, &batch(first), &f).unwrap();
+            recorder.append(part).unwrap();
+        }
+        let (tally, list) = recorder.finish().unwrap();
+        (tally, list.written().lines)
+    }
+
+    #[test]
+    fn examples_are_the_first_rows_whatever_the_order_of_shards() {
+        for order in [[0, 10], [10, 0]] {
+            let (mut tally, lines) = run(order, &Ignores::none(), false);
+            assert_eq!((tally.quarantined, tally.review, lines), (6, 0, 6));
+            let rule = tally.take(0);
+            assert_eq!(rule.quarantined, 6);
+            let examples = rule.examples_of("blue moon");
+            assert_eq!(examples.iter().map(|e| e.row.row).collect::<Vec<_>>(), [2, 3]);
+            assert!(rule.examples_of("other").is_empty(), "only groups of the report have examples");
+            let x = examples[0].excerpt.clone().unwrap();
+            assert_eq!((x.before.as_str(), x.marked.as_str(), x.after.as_str()), ("say ", "blue moon", " now"));
+            assert_eq!(examples[0].id.as_deref(), Some("2"));
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_listed_and_is_counted() {
+        let entry = Ignore {
+            rule: At { value: "P110".into(), ..At::default() },
+            group: Some(At { value: "other".into(), ..At::default() }),
+            reason: "known".into(),
+            expires: None,
+            span: crate::error::Span::default(),
+        };
+        let ignores = Ignores::new(&[entry], chrono::NaiveDate::from_ymd_opt(2026, 1, 1).unwrap());
+        let (tally, lines) = run([0, 10], &ignores, false);
+        assert_eq!((tally.quarantined, lines, tally.hidden), (4, 4, vec![4]));
+    }
+
+    #[test]
+    fn redaction_keeps_no_excerpt() {
+        let (mut tally, _) = run([0, 10], &Ignores::none(), true);
+        assert!(tally.take(0).examples_of("blue moon").iter().all(|e| e.excerpt.is_none()));
+    }
+
+    #[test]
+    fn cuts_fall_between_characters() {
+        let text = "é".repeat(100) + "x" + &"é".repeat(100);
+        let x = cut("c", &text, 200, 201);
+        assert_eq!((x.before.chars().count(), x.marked.as_str(), x.after.chars().count()), (61, "x", 61));
+        assert_eq!(cut("c", "é", 1, 9).marked, "é");
+        assert_eq!(cut("c", "", 5, 9).marked, "");
+    }
+}
