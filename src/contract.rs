@@ -11,6 +11,7 @@ pub mod parse;
 mod policy;
 mod quantity;
 mod quote;
+pub mod render;
 mod rules;
 pub mod scalar;
 pub mod schema;
@@ -212,6 +213,28 @@ pub struct ColumnSpec {
     pub tolerance: Option<At<Share>>,
     pub severity: Severity,
     pub description: Option<String>,
+}
+
+impl ColumnSpec {
+    /// A column of which only the role is known.
+    pub fn guessed(name: String, role: Role) -> Self {
+        ColumnSpec {
+            name: At::new(name, Span::default()),
+            is_glob: false,
+            type_: None,
+            role: Some(At::new(role, Span::default())),
+            required: None,
+            unique: None,
+            allowed: None,
+            forbidden: None,
+            range: None,
+            length: None,
+            pattern: None,
+            tolerance: None,
+            severity: Severity::Error,
+            description: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

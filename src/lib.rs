@@ -1,7 +1,9 @@
 //! taster tastes a training set before the model does.
 
 pub mod batch;
+pub mod check;
 pub mod checks;
+pub mod cli;
 pub mod contract;
 pub mod detectors;
 pub mod engine;

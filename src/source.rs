@@ -120,6 +120,14 @@ impl Source {
         Ok(Source { root, files, schema: Arc::new(Schema::new(shown)), tables, partitions })
     }
 
+    /// The files that these paths, folders and globs name, sorted; none is opened.
+    ///
+    /// # Errors
+    /// Usage errors for paths that name nothing or something twice.
+    pub fn find(paths: &[String]) -> Result<Vec<PathBuf>> {
+        Ok(paths::find(paths)?.1.into_iter().map(|f| f.path).collect())
+    }
+
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|f| f.rows).sum()
     }

@@ -4,7 +4,7 @@
 
 use super::fields::{Sink, not_supported};
 use super::{At, Contract};
-use crate::error::Diagnostic;
+use crate::error::{Diagnostic, Error, Result};
 use std::path::{Component, Path, PathBuf};
 
 /// The path without `.` and `..`, by spelling alone.
@@ -80,4 +80,57 @@ pub fn inside_roots(contract: &Contract, limit: Option<&Path>, file: &Path) -> b
     let Ok(real) = file.canonicalize() else { return false };
     let within = |root: &Path| root.canonicalize().is_ok_and(|r| real.starts_with(r));
     limit.is_none_or(within) && roots(contract).iter().any(|r| within(r))
+}
+/// The contract whose `data:` covers all of the given files, looked for in `folder` and its
+/// `contracts/`.
+///
+/// # Errors
+/// A usage error when two contracts cover them, or when a contract there cannot be read: which of
+/// several is meant must not depend on a typing error in one of them.
+pub fn covering(files: &[PathBuf], folder: &Path) -> Result<Option<PathBuf>> {
+    let wanted: Vec<PathBuf> = files.iter().filter_map(|f| f.canonicalize().ok()).collect();
+    let mut found: Vec<PathBuf> = Vec::new();
+    for place in [folder.to_owned(), folder.join("contracts")] {
+        for path in yaml_files(&place) {
+            let Some(contract) = contract_at(&path)? else { continue };
+            let paths: Vec<String> =
+                contract.data.iter().map(|d| contract.folder().join(&d.value).to_string_lossy().into_owned()).collect();
+            // A `data:` that names nothing here covers nothing here.
+            let Ok(own) = crate::source::Source::find(&paths) else { continue };
+            let own: Vec<PathBuf> = own.iter().filter_map(|f| f.canonicalize().ok()).collect();
+            if !wanted.is_empty() && wanted.iter().all(|w| own.contains(w)) {
+                found.push(path);
+            }
+        }
+    }
+    match found.len() {
+        0 => Ok(None),
+        1 => Ok(found.pop()),
+        _ => {
+            let names: Vec<String> = found.iter().map(|p| p.display().to_string()).collect();
+            Err(Error::usage(format!("several contracts cover this data: {}", names.join(", "))).help("name one with -c"))
+        }
+    }
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|e| e.path());
+    let yaml = |p: &PathBuf| p.is_file() && matches!(p.extension().and_then(|e| e.to_str()), Some("yaml" | "yml"));
+    // `./` in front of every name would only be noise in messages.
+    let plain = |p: PathBuf| p.strip_prefix(".").map(Path::to_owned).unwrap_or(p);
+    let mut files: Vec<PathBuf> = paths.filter(yaml).map(plain).collect();
+    files.sort();
+    files
+}
+
+/// `None` when the file is some other YAML: a contract has the key `taster` at its top level.
+fn contract_at(path: &Path) -> Result<Option<Contract>> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(super::tree::MAX_BYTES as u64).read_to_end(&mut head));
+    if read.is_err() || !String::from_utf8_lossy(&head).lines().any(|l| l.starts_with("taster:") || l.starts_with("\"taster\"")) {
+        return Ok(None);
+    }
+    super::parse::load(path).map(Some)
 }

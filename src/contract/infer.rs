@@ -6,10 +6,10 @@
 //! back the same characters, names are written so that no `*` in them becomes a pattern, and none
 //! of them reaches a comment, where a line break would end it.
 
+use super::Role;
 use super::guess::{self, Guess};
 use super::seen::{MAX_DISTINCT, Seen, look};
 use super::types;
-use super::{Contract, Role};
 use crate::error::{Result, group_digits, plural};
 use arrow::datatypes::{DataType, SchemaRef};
 use std::fmt::Write as _;
@@ -37,27 +37,20 @@ pub fn contract(input: &impl crate::engine::Input, schema: &SchemaRef, about: &A
     Ok(write(schema, &seen, about))
 }
 
-/// The guessed roles alone, for a run without a contract: nothing is demanded, detectors find their
-/// columns.
-pub fn roles_only(input: &impl crate::engine::Input, schema: &SchemaRef) -> Result<Contract> {
+/// A contract that says nothing but the roles that were guessed: what `check` works with when
+/// there is no other.
+pub fn roles_only(input: &impl crate::engine::Input, schema: &SchemaRef) -> Result<super::Contract> {
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
     let seen = look(input, &names)?;
-    let columns: Vec<_> = schema.fields().iter().zip(&seen).map(|(f, s)| (f.name().as_str(), f.data_type(), s)).collect();
-    let mut text = String::from("taster: 1\n");
-    let guesses = guess::roles(&columns);
-    if guesses.iter().any(Option::is_some) {
-        text.push_str("columns:\n");
+    let columns: Vec<(&str, &DataType, &Seen)> =
+        schema.fields().iter().zip(&seen).map(|(f, s)| (f.name().as_str(), f.data_type(), s)).collect();
+    let mut contract = super::parse::parse(None, "taster: 1\n")?;
+    for ((name, ..), guess) in columns.iter().zip(guess::roles(&columns)) {
+        if let Some((role, _)) = guess {
+            contract.columns.push(super::ColumnSpec::guessed((*name).to_owned(), role));
+        }
     }
-    for ((name, ..), (role, _)) in columns.iter().zip(&guesses).filter_map(|(c, g)| Some((c, g.as_ref()?))) {
-        let _ = writeln!(text, "{}", entry(name, &format!("{{role: {}}}", role.as_str())));
-    }
-    super::parse::parse(None, &text)
-}
-
-/// One line of `columns`, or two where the name is too long for one.
-fn entry(name: &str, body: &str) -> String {
-    let key = scalar(&literal_name(name));
-    if key.len() > LONG_KEY { format!("  ? {key}\n  : {body}") } else { format!("  {key}: {body}") }
+    Ok(contract)
 }
 
 fn write(schema: &SchemaRef, seen: &[Seen], about: &About) -> String {
@@ -82,7 +75,14 @@ fn write(schema: &SchemaRef, seen: &[Seen], about: &About) -> String {
     line("columns:".into());
     for ((field, seen), guess) in schema.fields().iter().zip(seen).zip(&guesses) {
         line(format!("  # {}", comment(field.data_type(), seen, *guess)));
-        line(entry(field.name(), &body(field.data_type(), seen, *guess)));
+        let key = scalar(&literal_name(field.name()));
+        let body = body(field.data_type(), seen, *guess);
+        if key.len() > LONG_KEY {
+            line(format!("  ? {key}"));
+            line(format!("  : {body}"));
+        } else {
+            line(format!("  {key}: {body}"));
+        }
     }
     line("# A column that is not named above is a warning; `forbid` makes it an error, `allow` is silent.".into());
     line("extra_columns: warn".into());
@@ -395,17 +395,6 @@ mod tests {
         let nulls: ArrayRef = Arc::new(StringArray::from(vec![None::<&str>; 3]));
         let text = infer(vec![("empty", nulls)]);
         assert!(text.contains("empty: {type: string}"), "{text}");
-    }
-
-    #[test]
-    fn a_run_without_a_contract_gets_the_roles_and_nothing_else() {
-        let labels: ArrayRef = Arc::new(StringArray::from_iter_values((0..40).map(|i| if i % 2 == 0 { "a" } else { "b" })));
-        let batch = RecordBatch::try_from_iter([("label", labels.clone()), ("other", labels)]).expect("columns of one length");
-        let schema = batch.schema();
-        let contract = roles_only(&InMemory::new(vec![batch]), &schema).expect("rows in memory can be read");
-        let columns: Vec<_> = contract.columns.iter().map(|c| (c.name.value.as_str(), c.role.as_ref().map(|r| r.value))).collect();
-        assert_eq!(columns, [("label", Some(Role::Label))]);
-        assert!(contract.columns[0].type_.is_none() && contract.columns[0].required.is_none());
     }
 
     #[test]

@@ -1,0 +1,259 @@
+//! The façade: one contract, one dataset, one verdict. Everything that a run writes appears at its
+//! end: first the quarantine list, then `report.json`, which commits the set.
+
+use crate::contract::{Contract, Roles};
+use crate::engine::{Engine, Progress, Silent};
+use crate::error::{ContractError, Diagnostic, Error, Result};
+use crate::quarantine::{Codes, Writer};
+use crate::report::{ContractFacts, Facts, json, run_id};
+use crate::rule::{Context, DynRule, Entry, NotTested, Outcome, Plan};
+use crate::source::Source;
+use crate::verdict::ignores::Ignores;
+use crate::verdict::record::{Recorder, Tally};
+use crate::verdict::{self, FailOn, Judged, Policy, Verdict};
+use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// How to run and where to write; what is right is the contract's word.
+pub struct Options<'a> {
+    pub out: PathBuf,
+    /// `None`: `quarantine.parquet` in `out`.
+    pub quarantine: Option<PathBuf>,
+    pub fail_on: FailOn,
+    /// Codes, prefixes or names; empty selects everything.
+    pub select: Vec<String>,
+    pub ignore: Vec<String>,
+    pub redact: bool,
+    pub threads: usize,
+    pub memory: u64,
+    pub seed: u64,
+    pub now: DateTime<Utc>,
+    /// Paths as given, for the report.
+    pub data: Vec<String>,
+    /// Why the run is not what one might expect, for the report.
+    pub notes: Vec<String>,
+    pub progress: &'a dyn Progress,
+    pub stop: &'a AtomicBool,
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
+            out: "taster-out".into(),
+            quarantine: None,
+            fail_on: FailOn::Error,
+            select: Vec::new(),
+            ignore: Vec::new(),
+            redact: false,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: 4 << 30,
+            seed: 0,
+            now: Utc::now(),
+            data: Vec::new(),
+            notes: Vec::new(),
+            progress: &Silent,
+            stop: &NEVER,
+        }
+    }
+}
+
+/// Every rule there is, contract checks first, each part in code order.
+pub fn registry() -> impl Iterator<Item = &'static Entry> {
+    crate::checks::REGISTRY.iter().chain(crate::detectors::REGISTRY)
+}
+
+/// Runs the contract and the detectors over the data, writes list and report, and says what came
+/// of it.
+///
+/// # Errors
+/// Everything that exits with 2: a contract that does not fit the data, unreadable data, a full
+/// disk, an interruption. Nothing is left half-written then.
+pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Result<(Verdict, Facts)> {
+    let clock = Instant::now();
+    for pattern in options.select.iter().chain(&options.ignore) {
+        known(pattern)?;
+    }
+    let rows = source.rows();
+    let plan = Plan {
+        seed: options.seed,
+        rows,
+        memory: options.memory,
+        false_alarms: contract.poisoning.false_alarm_share(),
+        threads: options.threads,
+    };
+    let roles = Roles::resolve(contract, &source.schema);
+    let context = Context { contract, schema: &source.schema, roles: &roles, plan: &plan };
+    let Assembled { rules, settled, not_tested } = assemble(&context, options)?;
+
+    let facts = facts(contract, source, options);
+    // The list's temporary file comes first: a folder that cannot be written to is known before
+    // any work is done.
+    let list = options.quarantine.clone().unwrap_or_else(|| options.out.join("quarantine.parquet"));
+    let mut codes: Vec<&'static str> = rules.iter().map(|r| r.meta().code).collect();
+    codes.extend(settled.iter().map(|(meta, _)| meta.code));
+    let writer = Writer::create(&list, facts.files.clone(), Codes::new(&codes), &facts.run_id)?;
+    let report = options.out.join("report.json");
+    writable(&report)?;
+
+    let engine = Engine::new(source, &plan, options.progress, options.stop)?;
+    let learned = engine.learn(&rules)?;
+    let ignores = Ignores::new(&contract.ignore, options.now.date_naive());
+    let outcomes: Vec<_> = rules.iter().zip(&learned).map(|(r, l)| (r.meta(), &l.outcome)).collect();
+    let id = roles.first(crate::contract::Role::Id).map(str::to_owned);
+    let recorder = Recorder::new(writer, &outcomes, &ignores, id, options.redact);
+    let judging = engine.judge(&rules, &learned, &recorder)?;
+    let (tally, list): (Tally, _) = recorder.finish()?;
+
+    let judged = rules.iter().zip(learned).zip(judging).map(|((rule, l), judging)| Judged {
+        meta: rule.meta(),
+        outcome: l.outcome,
+        spent: l.spent + judging,
+    });
+    let settled = settled.into_iter().map(|(meta, outcome)| Judged { meta, outcome, spent: Duration::ZERO });
+    let judged: Vec<Judged> = judged.chain(settled).collect();
+    let policy = Policy {
+        fail_on: options.fail_on,
+        on_not_evaluated: contract.on_not_evaluated,
+        floor: contract.poisoning.floor.as_ref().map(|f| f.value),
+        rows,
+    };
+    let mut verdict = verdict::decide(judged, not_tested, tally, &ignores, &policy);
+    // Settled outcomes were appended for the tally's sake; people read rules in code order.
+    verdict.rules.sort_by_key(|r| r.meta.code);
+
+    let facts = Facts { elapsed: clock.elapsed(), written: vec![list.written().clone()], report: Some(report.clone()), ..facts };
+    let pending = json::write(&report, &verdict, &facts)?;
+    if options.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
+    list.commit()?;
+    pending.commit()?;
+    Ok((verdict, facts))
+}
+
+/// A report that could not be written at the end would waste the whole run.
+fn writable(report: &std::path::Path) -> Result<()> {
+    crate::quarantine::AtomicFile::create(report, false).map(drop)
+}
+
+struct Assembled {
+    rules: Vec<Box<dyn DynRule>>,
+    settled: Vec<(crate::rule::Meta, Outcome)>,
+    not_tested: Vec<NotTested>,
+}
+
+/// The rules this run consists of, or everything in the contract that does not fit the data.
+fn assemble(context: &Context<'_>, options: &Options<'_>) -> Result<Assembled> {
+    let mut out = Assembled { rules: Vec::new(), settled: Vec::new(), not_tested: Vec::new() };
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    let poisoning = &context.contract.poisoning;
+    for disabled in poisoning.disabled.iter().chain(poisoning.parameters.iter().map(|p| &p.0)) {
+        if !crate::detectors::REGISTRY.iter().any(|e| verdict::matches(&disabled.value, e.meta.code, e.meta.name)) {
+            let near = nearest(&disabled.value);
+            let d = Diagnostic::new("C004", format!("there is no detector `{}`", disabled.value)).at(disabled.span);
+            diagnostics.push(match near {
+                Some(near) => d.help(format!("did you mean `{near}`? `taster rules` lists them all")),
+                None => d.help("`taster rules` lists them all"),
+            });
+        }
+    }
+    for entry in registry() {
+        let meta = entry.meta;
+        if !verdict::selected(&options.select, &options.ignore, meta.code, meta.name) {
+            continue;
+        }
+        let listed = |reason: String| NotTested { code: meta.code.into(), name: meta.name.into(), reason };
+        if meta.code.starts_with('P') {
+            if poisoning.off {
+                out.not_tested.push(listed("the contract says `detectors: off`".into()));
+                continue;
+            }
+            if poisoning.disabled.iter().any(|d| verdict::matches(&d.value, meta.code, meta.name)) {
+                out.not_tested.push(listed("switched off in the contract".into()));
+                continue;
+            }
+        }
+        match (entry.build)(context) {
+            Ok(built) => {
+                out.rules.extend(built.rules);
+                out.settled.extend(built.settled.into_iter().map(|o| (meta, o)));
+                out.not_tested.extend(built.not_tested.into_iter().map(listed));
+            }
+            Err(more) => diagnostics.extend(more),
+        }
+    }
+    if u16::try_from(out.rules.len() + out.settled.len()).is_err() {
+        return Err(Error::usage("the contract has more than 65,535 rules"));
+    }
+    if diagnostics.is_empty() {
+        return Ok(out);
+    }
+    // Two rules may stumble over the same word; it is said once, in the order of the file.
+    diagnostics.sort_by_key(|d| d.span.map_or(0, |s| s.offset));
+    diagnostics.dedup();
+    Err(contract_error(context.contract, diagnostics))
+}
+
+fn contract_error(contract: &Contract, diagnostics: Vec<Diagnostic>) -> Error {
+    let path = contract.path.clone().unwrap_or_else(|| "<inferred contract>".into());
+    Error::Contract(Box::new(ContractError { path, text: contract.text.clone(), diagnostics }))
+}
+
+/// A pattern of `--select` or `--ignore` that means nothing would silently check nothing.
+fn known(pattern: &str) -> Result<()> {
+    if registry().any(|e| verdict::matches(pattern, e.meta.code, e.meta.name)) {
+        return Ok(());
+    }
+    let error = Error::usage(format!("no rule is called `{pattern}`"));
+    Err(match nearest(pattern) {
+        Some(near) => error.help(format!("did you mean `{near}`? `taster rules` lists them all")),
+        None => error.help("`taster rules` lists them all"),
+    })
+}
+
+/// The rule name or code closest to a word, if any is close.
+pub fn nearest(word: &str) -> Option<&'static str> {
+    let words = registry().flat_map(|e| [e.meta.name, e.meta.code]);
+    let scored = words.map(|w| (strsim::jaro_winkler(w, word), w)).filter(|(s, _)| *s > 0.85);
+    scored.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(a.1))).map(|(_, w)| w)
+}
+
+fn facts(contract: &Contract, source: &Source, options: &Options<'_>) -> Facts {
+    let fingerprint = source.fingerprint();
+    let mut settings: Vec<(String, String)> = vec![("fail_on".into(), format!("{:?}", options.fail_on).to_lowercase())];
+    for (name, list) in [("select", &options.select), ("ignore", &options.ignore)] {
+        if !list.is_empty() {
+            settings.push((name.into(), list.join(",")));
+        }
+    }
+    let now = options.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let seed = options.seed.to_string();
+    // Only what decides the findings goes into the id; `now` does through the day it falls on,
+    // since `ignore` entries expire by day.
+    let day = options.now.date_naive().to_string();
+    let (select, ignore) = (options.select.join(","), options.ignore.join(","));
+    Facts {
+        run_id: run_id(&[&fingerprint, &contract.digest, &seed, &day, &select, &ignore]),
+        seed: options.seed,
+        data: options.data.clone(),
+        root: source.root.clone(),
+        files: source.files.iter().map(|f| f.relative.clone()).collect(),
+        fingerprint,
+        contract: contract.path.as_ref().map(|path| ContractFacts {
+            path: Some(path.clone()),
+            name: contract.name.clone(),
+            version: contract.version.clone(),
+            digest: contract.digest.clone(),
+            warnings: contract.warnings.iter().map(|w| w.message.clone()).collect(),
+        }),
+        options: settings,
+        redact: options.redact,
+        now,
+        notes: options.notes.clone(),
+        ..Facts::default()
+    }
+}

@@ -1,0 +1,144 @@
+//! `taster check`: contract and detectors in one run.
+
+use super::{Global, progress::Bar, say, signals};
+use crate::check::{Options, check};
+use crate::contract::{Contract, parse};
+use crate::engine::{Progress, Silent};
+use crate::error::{Error, Result};
+use crate::report::terminal::{self, View};
+use crate::source::{OpenOptions, Source};
+use clap::{Args, ValueEnum};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Files, folders or globs; without any, the contract's `data:`
+    pub data: Vec<String>,
+    /// The contract; without it, one in . or ./contracts whose `data:` covers this dataset
+    #[arg(short, long, value_name = "FILE")]
+    pub contract: Option<PathBuf>,
+    /// Where report and quarantine list go
+    #[arg(long, value_name = "DIR", default_value = "taster-out")]
+    pub out: PathBuf,
+    /// The quarantine list, its format by suffix: .parquet .arrow .csv .jsonl [default: OUT/quarantine.parquet]
+    #[arg(long, value_name = "FILE")]
+    pub quarantine: Option<PathBuf>,
+    /// What makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "LEVEL")]
+    pub fail_on: FailOn,
+    /// Only these rules: code, prefix or name (`C`, `P110`, `shared-trigger`)
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub select: Vec<String>,
+    /// Not these rules
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+    /// What a contract may read; nothing outside
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// No cell text in reports
+    #[arg(long)]
+    pub redact: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Error,
+    Warning,
+    Never,
+}
+
+pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
+    let mut notes = Vec::new();
+    let (contract, source, data) = open(args, &mut notes)?;
+    if !global.quiet {
+        for warning in &contract.warnings {
+            super::warn(global, &super::diagnostic(warning, contract.path.as_deref(), &contract.text, global.stderr_color()));
+        }
+    }
+    let bar = Bar::new();
+    let progress: &dyn Progress = if bar.is_shown() && !global.quiet { &bar } else { &Silent };
+    let options = Options {
+        out: args.out.clone(),
+        quarantine: args.quarantine.clone(),
+        fail_on: match args.fail_on {
+            FailOn::Error => crate::verdict::FailOn::Error,
+            FailOn::Warning => crate::verdict::FailOn::Warning,
+            FailOn::Never => crate::verdict::FailOn::Never,
+        },
+        select: args.select.clone(),
+        ignore: args.ignore.clone(),
+        redact: args.redact,
+        threads: global.threads(),
+        memory: global.memory(),
+        seed: global.seed,
+        now: global.now(),
+        data,
+        notes,
+        progress,
+        stop: signals::stop_flag(),
+    };
+    let result = check(&contract, &source, &options);
+    bar.clear();
+    let (verdict, facts) = result?;
+    let view = View { width: super::width(), color: global.stdout_color() };
+    // Quiet keeps the one line that a log needs.
+    let text = if global.quiet { terminal::verdict_line(&verdict, view) } else { terminal::summary(&verdict, &facts, view) };
+    say(&text)?;
+    Ok(verdict.exit)
+}
+
+/// The contract and the data it is about, each found by the other where only one was named.
+fn open(args: &CheckArgs, notes: &mut Vec<String>) -> Result<(Contract, Source, Vec<String>)> {
+    if let Some(path) = &args.contract {
+        let contract = parse::load(path)?;
+        let data = if args.data.is_empty() { own_data(&contract, args.root.as_deref())? } else { args.data.clone() };
+        let source = Source::open(&data, &options_for(&contract))?;
+        return Ok((contract, source, data));
+    }
+    if args.data.is_empty() {
+        return Err(Error::usage("neither data nor a contract was named")
+            .help("`taster check DATA`, or `taster check -c CONTRACT` for the data that the contract names"));
+    }
+    if let Some(path) = crate::contract::find::covering(&Source::find(&args.data)?, Path::new("."))? {
+        notes.push(format!("contract {} covers this data", path.display()));
+        let contract = parse::load(&path)?;
+        let source = Source::open(&args.data, &options_for(&contract))?;
+        return Ok((contract, source, args.data.clone()));
+    }
+    let source = Source::open(&args.data, &OpenOptions::default())?;
+    let contract = crate::contract::infer::roles_only(&source, &source.schema)?;
+    let roles: Vec<String> =
+        contract.columns.iter().filter_map(|c| c.role.as_ref().map(|r| format!("{} is {}", c.name.value, r.value.as_str()))).collect();
+    let guessed = if roles.is_empty() { "no roles could be guessed".to_owned() } else { format!("guessed: {}", roles.join(", ")) };
+    notes.push(format!("no contract was found; {guessed}; `taster init` writes one"));
+    Ok((contract, source, args.data.clone()))
+}
+
+/// The contract's `data:`, relative to its folder, and only what it may read.
+fn own_data(contract: &Contract, limit: Option<&Path>) -> Result<Vec<String>> {
+    if contract.data.is_empty() {
+        return Err(Error::usage("no data was named, neither here nor in the contract").help("name files or folders, or add `data:`"));
+    }
+    let folder = contract.folder();
+    let paths: Vec<String> = contract.data.iter().map(|d| folder.join(&d.value).to_string_lossy().into_owned()).collect();
+    let found = Source::find(&paths)?;
+    for file in found {
+        if !crate::contract::find::inside_roots(contract, limit, &file) {
+            return Err(Error::usage(format!("the contract may not read {}: it lies outside its roots", file.display()))
+                .help("name the data on the command line, or widen `roots:` (never beyond --root)"));
+        }
+    }
+    Ok(paths)
+}
+
+/// How the contract says that text files are to be read.
+fn options_for(contract: &Contract) -> OpenOptions {
+    let declared = contract.columns.iter().filter_map(|c| {
+        let type_ = match &c.type_.as_ref()?.value {
+            crate::contract::LogicalType::Integer => arrow::datatypes::DataType::Int64,
+            crate::contract::LogicalType::Exact(t) => t.clone(),
+        };
+        Some((c.name.value.clone(), type_))
+    });
+    OpenOptions { format: contract.format.clone(), declared: declared.collect() }
+}

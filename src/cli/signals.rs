@@ -1,0 +1,18 @@
+//! Ctrl-C and termination: the run stops between two batches and its temporary files vanish. A
+//! second signal ends the process at once; outputs are renamed into place only when complete, so
+//! even that leaves none half-written.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler and returns the flag it sets.
+pub fn stop_flag() -> &'static AtomicBool {
+    // A handler that cannot be installed leaves the default behaviour: the process ends at once.
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(2);
+        }
+    });
+    &STOP
+}
