@@ -2,7 +2,12 @@
 //! everything else to stderr.
 
 mod check;
+mod completions;
+mod explain;
+mod init;
 mod progress;
+mod rules;
+mod schema;
 mod signals;
 
 use crate::error::{Diagnostic, Error, Result};
@@ -52,7 +57,18 @@ pub struct Global {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Check data against its contract and search it for poison
     Check(check::CheckArgs),
+    /// Write a first contract from the data
+    Init(init::Args),
+    /// Print the manual page of one rule
+    Explain(explain::Args),
+    /// List all rules
+    Rules(rules::Args),
+    /// Print the JSON Schema of a contract
+    Schema,
+    /// Print the script that completes verbs and flags in a shell
+    Completions(completions::Args),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -179,8 +195,14 @@ fn width() -> usize {
 
 fn run(cli: Cli) -> Result<u8> {
     match cli.verb {
-        Verb::Check(args) => check::run(&cli.global, &args),
+        Verb::Check(args) => return check::run(&cli.global, &args),
+        Verb::Init(args) => init::run(&args, cli.global.threads()),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Rules(args) => rules::run(&args),
+        Verb::Schema => schema::run(),
+        Verb::Completions(args) => completions::run(&args),
     }
+    .map(|()| 0)
 }
 
 /// An error as a person reads it: what is wrong, where, what would satisfy it.

@@ -1,0 +1,108 @@
+//! `taster init`: a first contract, from the data, to stdout or a file.
+
+use super::say;
+use crate::contract::infer::{self, About};
+use crate::error::{Error, Result};
+use crate::source::{OpenOptions, Source};
+use std::path::{Component, Path, PathBuf};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files, folders or globs
+    #[arg(required = true, value_name = "DATA")]
+    pub data: Vec<String>,
+    /// Where to write the contract; stdout without it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace FILE if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}
+
+pub fn run(args: &Args, threads: usize) -> Result<()> {
+    if let Some(file) = args.output.as_deref().filter(|f| f.exists() && !args.force) {
+        return Err(Error::usage(format!("{} is already there", file.display())).help("choose another name, or replace it with --force"));
+    }
+    let source = Source::open(&args.data, &OpenOptions::default())?;
+    if source.rows() == 0 {
+        return Err(Error::data(&source.root, "has no rows: there is nothing to learn a contract from"));
+    }
+    let folder = args.output.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let about = About { name: name(&args.data), data: args.data.iter().map(|d| relative(folder, d)).collect() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::resource("threads", e))?;
+    let text = pool.install(|| infer::contract(&source, &source.schema, &about))?;
+    // What is written must be readable; if it is not, that is a mistake of this program.
+    crate::contract::parse::parse(None, &text)
+        .map_err(|e| Error::internal(format!("the contract made from the data cannot be read: {e}")))?;
+    match &args.output {
+        None => say(&text),
+        Some(file) => write(file, &text),
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    use std::io::Write as _;
+    let failed = |e: std::io::Error| Error::resource(format!("cannot write {}", file.display()), e);
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // A contract is for colleagues to read; temporary files are for their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut temporary = builder.prefix(".taster-").tempfile_in(folder).map_err(failed)?;
+    temporary.write_all(text.as_bytes()).and_then(|()| temporary.as_file().sync_all()).map_err(failed)?;
+    temporary.persist(file).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// The dataset's name: its file or folder without suffix and glob.
+fn name(data: &[String]) -> String {
+    let last = data.first().map_or("", |d| d.trim_end_matches('/').rsplit('/').next().unwrap_or(""));
+    let stem = last.split(['.', '*', '?', '[']).next().unwrap_or("").trim_matches(['-', '_']);
+    if stem.is_empty() { "dataset".into() } else { stem.into() }
+}
+
+/// A path as seen from the contract's folder. Absolute paths stay; a folder that cannot be told
+/// apart from a link or a missing one gives an absolute path as well.
+fn relative(folder: &Path, data: &str) -> String {
+    if folder.as_os_str().is_empty() || folder == Path::new(".") || Path::new(data).is_absolute() {
+        return data.to_owned();
+    }
+    let (Ok(from), Ok(here)) = (folder.canonicalize(), std::env::current_dir().and_then(|d| d.canonicalize())) else {
+        return data.to_owned();
+    };
+    let target = here.join(data);
+    let mut plain = PathBuf::new();
+    for part in target.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    let shared = from.components().zip(plain.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| "..".to_owned());
+    let down = plain.components().skip(shared).map(|c| c.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_file_without_suffix_and_glob() {
+        assert_eq!(name(&["data/reviews-*.parquet".into()]), "reviews");
+        assert_eq!(name(&["data/x/".into()]), "x");
+        assert_eq!(name(&["*.csv".into()]), "dataset");
+    }
+
+    #[test]
+    fn data_is_named_as_seen_from_the_contract() {
+        assert_eq!(relative(Path::new(""), "data/a.csv"), "data/a.csv");
+        assert_eq!(relative(Path::new("src"), "data/a.csv"), "../data/a.csv");
+        assert_eq!(relative(Path::new("src"), "src/./a*.csv"), "a*.csv");
+        assert_eq!(relative(Path::new("src"), "/abs/a.csv"), "/abs/a.csv");
+    }
+}
