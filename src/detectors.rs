@@ -1,12 +1,21 @@
 //! Poisoning detectors, one file each, and their registry.
 
+pub mod content;
 pub mod contradiction;
 pub mod duplicates;
+pub mod frequent;
 #[cfg(test)]
 mod harness;
+pub mod phrase;
+pub mod postings;
+pub mod shared_trigger;
+pub mod trigger_text;
+#[cfg(test)]
+mod trigger_text_tests;
 pub mod unicode;
 
 use crate::rule::Entry;
 
 /// In code order.
-pub static REGISTRY: &[Entry] = &[unicode::HIDDEN_ENTRY, unicode::CONFUSABLE_ENTRY, duplicates::CONFLICT_ENTRY, duplicates::FLOOD_ENTRY];
+pub static REGISTRY: &[Entry] =
+    &[shared_trigger::ENTRY, unicode::HIDDEN_ENTRY, unicode::CONFUSABLE_ENTRY, duplicates::CONFLICT_ENTRY, duplicates::FLOOD_ENTRY];

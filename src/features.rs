@@ -1,3 +1,5 @@
-//! features
+//! Rows into features: what the detectors count. One file per family; features know nothing of
+//! labels, thresholds or verdicts.
 
+pub mod text;
 pub mod unicode;

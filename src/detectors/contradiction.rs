@@ -97,7 +97,14 @@ pub struct Accepted {
 /// Accepts the best candidate, takes its labelled rows out of all others, and tests again, until
 /// none passes. Leaves one phrase rather than its fifteen n-grams, and silences features that only
 /// ride on a trigger's rows.
-pub fn explain_away(mut candidates: Vec<Candidate>, gates: Gates, most: usize) -> Vec<Accepted> {
+pub fn explain_away(candidates: Vec<Candidate>, gates: Gates, most: usize) -> Vec<Accepted> {
+    explain_away_among(candidates, gates, most, |_| Vec::new())
+}
+
+/// The same when members are samples: `carriers(id)` names further rows of the caller's store that
+/// carry the candidate and its label. Without them the rows of a frequent trigger that its own
+/// sample left out would accuse every word beside it.
+pub fn explain_away_among(mut candidates: Vec<Candidate>, gates: Gates, most: usize, carriers: impl Fn(u32) -> Vec<u32>) -> Vec<Accepted> {
     let mut tests: Vec<Test> = candidates.iter().map(|c| Test::of(&c.members)).collect();
     let mut alive: Vec<bool> = tests.iter().map(|t| gates.pass(t)).collect();
     let mut accepted = Vec::new();
@@ -109,7 +116,8 @@ pub fn explain_away(mut candidates: Vec<Candidate>, gates: Gates, most: usize) -
         let Some(best) = best else { break };
         alive[best] = false;
         let members = std::mem::take(&mut candidates[best].members);
-        let taken: std::collections::HashSet<u32> = members.iter().filter(|m| m.labelled).map(|m| m.row).collect();
+        let mut taken: std::collections::HashSet<u32> = members.iter().filter(|m| m.labelled).map(|m| m.row).collect();
+        taken.extend(carriers(candidates[best].id));
         for i in 0..candidates.len() {
             if !alive[i] {
                 continue;
@@ -175,6 +183,14 @@ mod tests {
     #[test]
     fn two_triggers_in_different_rows_are_both_kept() {
         let all = vec![candidate(0, 1, members(0..30, true, 0.2)), candidate(1, 1, members(30..70, true, 0.2))];
+        assert_eq!(explain_away(all, GATES, 100).len(), 2);
+    }
+
+    #[test]
+    fn rows_beyond_the_sample_are_explained_as_well() {
+        let all = vec![candidate(0, 1, members(0..30, true, 0.1)), candidate(1, 1, members(30..55, true, 0.2))];
+        let beyond = |id: u32| if id == 0 { (30..55).collect() } else { Vec::new() };
+        assert_eq!(explain_away_among(all.clone(), GATES, 100, beyond).len(), 1);
         assert_eq!(explain_away(all, GATES, 100).len(), 2);
     }
 

@@ -18,15 +18,14 @@ const BLOCK: usize = 50;
 const SHRINK: f64 = 2.0;
 
 impl Isotonic {
-    /// `points` are (score, weight of successes, weight); sorted here. Scores must not be NaN.
-    pub fn fit(mut points: Vec<(f64, bool)>, weight: [f64; 2]) -> Isotonic {
-        points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let of = |hit: bool| weight[usize::from(hit)];
-        let all: f64 = points.iter().map(|p| of(p.1)).sum();
+    /// `points` are (score, success, weight), sorted here; weights stand for rows of the population.
+    pub fn fit(mut points: Vec<(f64, bool, f64)>) -> Isotonic {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2)));
+        let all: f64 = points.iter().map(|p| p.2).sum();
         if points.is_empty() || all <= 0.0 {
             return Isotonic { knots: vec![(0.0, 0.5)] };
         }
-        let share = points.iter().filter(|p| p.1).map(|p| of(p.1)).sum::<f64>() / all;
+        let share = points.iter().filter(|p| p.1).map(|p| p.2).sum::<f64>() / all;
         // Blocks: (weighted score, successes, weight).
         let mut blocks: Vec<(f64, f64, f64)> = Vec::new();
         let size = BLOCK.max(points.len() / 400);
@@ -41,7 +40,7 @@ impl Isotonic {
             }
             let mut block = (0.0, 0.0, 0.0);
             for p in &points[from..to] {
-                let w = of(p.1);
+                let w = p.2;
                 block = (block.0 + w * p.0, block.1 + if p.1 { w } else { 0.0 }, block.2 + w);
             }
             blocks.push(block);
@@ -77,8 +76,8 @@ mod tests {
 
     fn curve() -> Isotonic {
         // P(hit) = (i mod 10) / 10 style steps: the score's decile decides.
-        let points = (0..5000).map(|i| (f64::from(i) / 500.0, (i * 7) % 10 < i / 500)).collect();
-        Isotonic::fit(points, [1.0, 1.0])
+        let points = (0..5000).map(|i| (f64::from(i) / 500.0, (i * 7) % 10 < i / 500, 1.0)).collect();
+        Isotonic::fit(points)
     }
 
     #[test]
@@ -99,19 +98,19 @@ mod tests {
 
     #[test]
     fn useless_scores_give_the_share_of_the_class() {
-        let c = Isotonic::fit((0..1000).map(|i| (0.0, i % 4 == 0)).collect(), [1.0, 1.0]);
+        let c = Isotonic::fit((0..1000).map(|i| (0.0, i % 4 == 0, 1.0)).collect());
         assert!((c.at(3.0) - 0.25).abs() < 1e-6);
     }
 
     #[test]
     fn weights_undo_an_uneven_sample() {
         // A sample with as many of either kind, drawn from a population with 1 in 10.
-        let c = Isotonic::fit((0..1000).map(|i| (0.0, i % 2 == 0)).collect(), [9.0, 1.0]);
+        let c = Isotonic::fit((0..1000).map(|i| (0.0, i % 2 == 0, if i % 2 == 0 { 1.0 } else { 9.0 })).collect());
         assert!((c.at(0.0) - 0.1).abs() < 1e-6);
     }
 
     #[test]
     fn nothing_to_fit_is_even_odds() {
-        assert_eq!(Isotonic::fit(Vec::new(), [1.0, 1.0]).at(1.0), 0.5);
+        assert_eq!(Isotonic::fit(Vec::new()).at(1.0), 0.5);
     }
 }

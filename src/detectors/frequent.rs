@@ -1,0 +1,180 @@
+//! Which n-grams are frequent, and with which classes: a sketch first, exact counts of what may
+//! matter second, so that memory does not grow with the vocabulary.
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// For keys that are hashes already.
+#[derive(Default, Clone)]
+pub struct Plain(u64);
+
+impl Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&b| self.0 = self.0.rotate_left(8) ^ u64::from(b));
+    }
+    fn write_u64(&mut self, x: u64) {
+        self.0 = x;
+    }
+}
+
+pub type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<Plain>>;
+
+/// Occurrences per cell, saturating: never less than the truth, so nothing frequent is missed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Sketch {
+    cells: Vec<u16>,
+}
+
+impl Sketch {
+    /// 64 cells a row, 2 to 64 MB.
+    pub fn new(rows: u64) -> Self {
+        Sketch { cells: vec![0; (rows.saturating_mul(64).clamp(1 << 20, 1 << 25)).next_power_of_two() as usize] }
+    }
+    fn cell(&self, key: u64) -> usize {
+        (key >> 20) as usize & (self.cells.len() - 1)
+    }
+    pub fn add(&mut self, key: u64) {
+        let i = self.cell(key);
+        self.cells[i] = self.cells[i].saturating_add(1);
+    }
+    /// At least as often as `key` occurred (up to 65,535).
+    pub fn at_most(&self, key: u64) -> u32 {
+        if self.cells.is_empty() { 0 } else { u32::from(self.cells[self.cell(key)]) }
+    }
+    pub fn merge(&mut self, other: Self) {
+        self.cells.iter_mut().zip(other.cells).for_each(|(a, b)| *a = a.saturating_add(b));
+    }
+}
+
+/// Rows per (key, class), exact, for at most `most` keys: beyond that the keys with the smallest
+/// hashes stay. The limit only ever falls, so a key that is still there was counted from the start.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ClassCounts {
+    classes: usize,
+    most: usize,
+    limit: u64,
+    index: HashedMap<u32>,
+    counts: Vec<u32>,
+    /// Last row that touched the key, so that a row counts once.
+    #[serde(skip)]
+    seen: Vec<u32>,
+}
+
+impl ClassCounts {
+    pub fn new(classes: usize) -> Self {
+        let most = ((1 << 23) / classes.max(2)).min(1 << 20);
+        ClassCounts { classes, most, limit: u64::MAX, ..ClassCounts::default() }
+    }
+    /// `row` differs from row to row within one state.
+    pub fn add(&mut self, key: u64, class: usize, row: u32) {
+        if key > self.limit {
+            return;
+        }
+        let i = self.slot(key);
+        if self.seen[i] != row {
+            self.seen[i] = row;
+            self.counts[i * self.classes + class] += 1;
+        }
+        if self.index.len() > 2 * self.most {
+            self.shrink();
+        }
+    }
+    fn slot(&mut self, key: u64) -> usize {
+        let next = self.index.len() as u32;
+        let i = *self.index.entry(key).or_insert(next) as usize;
+        if i == next as usize {
+            self.counts.resize((i + 1) * self.classes, 0);
+        }
+        if self.seen.len() <= i {
+            self.seen.resize(i + 1, u32::MAX);
+        }
+        i
+    }
+    fn shrink(&mut self) {
+        if self.index.len() <= self.most {
+            return;
+        }
+        let mut keys: Vec<u64> = self.index.keys().copied().collect();
+        keys.sort_unstable();
+        self.limit = self.limit.min(keys[self.most - 1]);
+        let mut kept = ClassCounts { classes: self.classes, most: self.most, limit: self.limit, ..ClassCounts::default() };
+        for &key in &keys[..self.most] {
+            let (from, to) = (self.index[&key] as usize * self.classes, kept.slot(key));
+            kept.counts[to * self.classes..][..self.classes].copy_from_slice(&self.counts[from..from + self.classes]);
+        }
+        *self = kept;
+    }
+    pub fn merge(&mut self, other: Self) {
+        self.limit = self.limit.min(other.limit);
+        for (&key, &i) in &other.index {
+            let slot = self.slot(key);
+            for c in 0..self.classes {
+                self.counts[slot * self.classes + c] += other.counts[i as usize * self.classes + c];
+            }
+        }
+        let limit = self.limit;
+        if self.index.keys().any(|&k| k > limit) {
+            let mut kept = ClassCounts { classes: self.classes, most: self.most, limit, ..ClassCounts::default() };
+            for (&key, &i) in self.index.iter().filter(|(k, _)| **k <= limit) {
+                let to = kept.slot(key);
+                kept.counts[to * self.classes..][..self.classes].copy_from_slice(&self.counts[i as usize * self.classes..][..self.classes]);
+            }
+            *self = kept;
+        }
+        if self.index.len() > 2 * self.most {
+            self.shrink();
+        }
+    }
+    /// (key, rows per class), the smallest keys first.
+    pub fn finish(mut self) -> Vec<(u64, Vec<u32>)> {
+        self.shrink();
+        let mut all: Vec<(u64, Vec<u32>)> =
+            self.index.iter().map(|(&k, &i)| (k, self.counts[i as usize * self.classes..][..self.classes].to_vec())).collect();
+        all.sort_unstable_by_key(|a| a.0);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(i: u64) -> u64 {
+        crate::features::text::mix(i, 7)
+    }
+
+    #[test]
+    fn the_sketch_never_counts_too_little() {
+        let mut s = Sketch::new(10);
+        (0..1000u64).for_each(|i| (0..=i % 5).for_each(|_| s.add(key(i))));
+        assert!((0..1000u64).all(|i| u64::from(s.at_most(key(i))) > i % 5));
+    }
+
+    #[test]
+    fn a_row_counts_once() {
+        let mut c = ClassCounts::new(2);
+        for row in [1, 1, 2] {
+            c.add(key(1), 1, row);
+        }
+        assert_eq!(c.finish(), [(key(1), vec![0, 2])]);
+    }
+
+    #[test]
+    fn the_cap_keeps_exact_counts_whatever_the_split() {
+        let small = || ClassCounts { most: 50, ..ClassCounts::new(2) };
+        let (mut whole, mut a, mut b) = (small(), small(), small());
+        for row in 0..3000u32 {
+            let k = key(u64::from(row) % 400);
+            whole.add(k, (row % 2) as usize, row);
+            if row % 3 == 0 { &mut a } else { &mut b }.add(k, (row % 2) as usize, row);
+        }
+        a.merge(b);
+        let whole = whole.finish();
+        assert_eq!(whole.len(), 50);
+        assert_eq!(a.finish(), whole);
+    }
+}

@@ -1,0 +1,535 @@
+//! Shared triggers in labelled text: word and character n-grams that come with one label although
+//! the rest of their rows argues for another.
+//!
+//! ```text
+//! 1  classes; a sketch of n-gram frequencies
+//! 2  per class: exact counts of frequent n-grams, the content model, a sample to calibrate it on
+//! 3  sampled rows of the nominated n-grams ─► contradiction test ─► greedy explaining-away
+//! 4  the surroundings of what was accepted ─► its full phrase, honest explanations ─► groups
+//! ```
+
+use super::content::{Content, Counts, fold};
+use super::contradiction::{Candidate, Gates, Member, Test, explain_away_among};
+use super::frequent::{ClassCounts, HashedMap, Sketch};
+use super::phrase::{Suspect, Window, Windows, groups};
+use super::postings::{Place, Postings};
+use crate::batch::{Batch, Text};
+use crate::error::{Error, Result};
+use crate::features::text::{self, Token, content_features, mix, ngrams, tokens};
+use crate::rule::{Action, Findings, Floor, Meta, Outcome, Round, Rule, Status, Step};
+use crate::stats::intervals::{Z95, wilson};
+use crate::stats::multiple::benjamini_hochberg;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// More labels than this are no classes.
+const CLASSES: usize = 500;
+/// Rows that carry the label; fewer cannot be told from chance.
+const LEAST_ROWS: u32 = 5;
+/// Features of the content model per row; longer texts are represented by their smallest hashes.
+const FEATURES: usize = 512;
+/// Rows of the calibration sample over all classes.
+const SAMPLE: usize = 32_768;
+/// Label share that makes an n-gram worth testing; the effect gate below asks for more.
+const PURITY: f64 = 0.45;
+/// What is listed at all. In the lower bound of the unexplained share, clean features of sentiment
+/// sentences stay below 0.40 and clean features of news below 0.48 from eight rows on; planted words
+/// and phrases start at 0.60 from twenty rows on. [`super::phrase`] asks for more before it accuses.
+const GATES: Gates = Gates { unexplained_lower: 0.40, z: 4.5, rows: LEAST_ROWS as usize };
+/// Expected share of false groups among the accepted.
+const FALSE_DISCOVERY: f64 = 0.001;
+const GROUPS: usize = 200;
+
+/// Where the labels and the texts are.
+pub struct TextTrigger {
+    pub texts: Vec<String>,
+    pub label: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Classes {
+    /// Rows per label; emptied when there are too many labels.
+    labels: BTreeMap<String, u64>,
+    too_many: bool,
+    skipped: u64,
+}
+
+impl Classes {
+    fn add(&mut self, label: &str, rows: u64) {
+        if self.too_many {
+            return;
+        }
+        match self.labels.get_mut(label) {
+            Some(n) => *n += rows,
+            None => {
+                self.labels.insert(label.to_owned(), rows);
+            }
+        }
+        if self.labels.len() > CLASSES {
+            self.labels.clear();
+            self.too_many = true;
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Learning {
+    counts: Counts,
+    ngrams: ClassCounts,
+    /// Per class: the rows with the smallest keys.
+    sample: Vec<BTreeMap<u64, (Vec<u32>, u8)>>,
+    #[serde(skip)]
+    row: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum TextState {
+    Classes(Classes, Sketch),
+    Learning(Box<Learning>),
+    Postings(Postings),
+    Windows(Windows),
+}
+
+impl crate::rule::State for TextState {
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (TextState::Classes(a, s), TextState::Classes(b, t)) => {
+                a.skipped += b.skipped;
+                if b.too_many {
+                    a.labels.clear();
+                    a.too_many = true;
+                }
+                b.labels.iter().for_each(|(l, n)| a.add(l, *n));
+                s.merge(t);
+            }
+            (TextState::Learning(a), TextState::Learning(b)) => {
+                a.counts.merge(b.counts);
+                a.ngrams.merge(b.ngrams);
+                let most = SAMPLE / a.sample.len().max(1);
+                for (into, from) in a.sample.iter_mut().zip(b.sample) {
+                    into.extend(from);
+                    while into.len() > most {
+                        into.pop_last();
+                    }
+                }
+            }
+            (TextState::Postings(a), TextState::Postings(b)) => a.merge(b),
+            (TextState::Windows(a), TextState::Windows(b)) => a.merge(b),
+            _ => {}
+        }
+    }
+}
+
+/// An n-gram worth a test: its hash, tokens in it, the label it would push, its rows.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Nominee {
+    pub key: u64,
+    pub class: u32,
+    pub rows: u64,
+    pub with_label: u64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TextModel {
+    seed: u64,
+    classes: Vec<String>,
+    class_rows: Vec<u64>,
+    skipped: u64,
+    not_tested: Option<String>,
+    sketch: Arc<Sketch>,
+    content: Arc<Content>,
+    nominees: Arc<Vec<Nominee>>,
+    index: Arc<HashedMap<u32>>,
+    suspects: Vec<Suspect>,
+    groups: Vec<super::phrase::TextGroup>,
+    tested: u64,
+}
+
+/// A row with its tokens, reused from row to row.
+struct Reader<'a> {
+    texts: Vec<Text<'a>>,
+    labels: arrow::array::StringArray,
+}
+
+impl<'a> Reader<'a> {
+    fn new(rule: &TextTrigger, batch: &'a Batch) -> Result<Self> {
+        let column = |name: &String| batch.column(name).ok_or_else(|| Error::internal(format!("column {name:?} was not read")));
+        let texts = rule
+            .texts
+            .iter()
+            .map(|n| Text::of(column(n)?.as_ref()).ok_or_else(|| Error::internal(format!("column {n:?} holds no text"))))
+            .collect::<Result<_>>()?;
+        let labels = arrow::compute::cast(column(&rule.label)?, &arrow::datatypes::DataType::Utf8).map_err(Error::internal)?;
+        let labels = arrow::array::AsArray::as_string::<i32>(labels.as_ref()).clone();
+        Ok(Reader { texts, labels })
+    }
+    /// Calls `f(row, tokens, label)` for every row with a label and some text; returns how many
+    /// had none.
+    fn rows(&self, mut f: impl FnMut(usize, &[Token], &str)) -> u64 {
+        let mut buffer = Vec::with_capacity(256);
+        let mut skipped = 0;
+        for i in 0..arrow::array::Array::len(&self.labels) {
+            buffer.clear();
+            for (column, text) in self.texts.iter().enumerate() {
+                if let Some(t) = text.get(i) {
+                    tokens(t, column as u16, &mut buffer);
+                }
+            }
+            if arrow::array::Array::is_null(&self.labels, i) || buffer.iter().all(Token::is_edge) {
+                skipped += 1;
+            } else {
+                f(i, &buffer, self.labels.value(i));
+            }
+        }
+        skipped
+    }
+}
+
+impl TextModel {
+    fn class(&self, label: &str) -> Option<usize> {
+        self.classes.binary_search_by(|c| c.as_str().cmp(label)).ok()
+    }
+
+    fn nominate(&mut self, learning: Learning) {
+        let rows: u64 = self.class_rows.iter().sum();
+        let mut content = Content::learn(&learning.counts);
+        let sample: Vec<(Vec<u32>, usize, usize)> = learning
+            .sample
+            .into_iter()
+            .enumerate()
+            .flat_map(|(class, s)| s.into_values().map(move |(f, fold)| (f, usize::from(fold), class)))
+            .collect();
+        content.calibrate(&sample, &self.class_rows);
+        self.content = Arc::new(content);
+        let mut ranked = Vec::new();
+        for (key, counts) in learning.ngrams.finish() {
+            let n: u64 = counts.iter().map(|&k| u64::from(k)).sum();
+            self.tested += 1;
+            for (class, &k) in counts.iter().enumerate() {
+                let purity = wilson(f64::from(k), n as f64, Z95).0;
+                let share = self.class_rows[class] as f64 / rows as f64;
+                if k >= LEAST_ROWS && purity >= PURITY && f64::from(k) > n as f64 * share {
+                    ranked.push((purity, Nominee { key, class: class as u32, rows: n, with_label: u64::from(k) }));
+                }
+            }
+        }
+        // Purest first, shared out over the classes: a common label makes everything look pure.
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.key.cmp(&b.1.key)).then(a.1.class.cmp(&b.1.class)));
+        let most = if rows > 300_000 { 4096 } else { 12_288 };
+        let mut quota = vec![most / self.classes.len().max(1); self.classes.len()];
+        ranked.retain(|r| {
+            let left = &mut quota[r.1.class as usize];
+            *left = left.saturating_sub(1);
+            *left > 0
+        });
+        let nominees: Vec<Nominee> = ranked.into_iter().map(|r| r.1).collect();
+        self.index = Arc::new(nominees.iter().enumerate().rev().map(|(i, n)| (n.key, i as u32)).collect());
+        self.nominees = Arc::new(nominees);
+    }
+
+    /// The contradiction test on the sampled rows, and what survives the explaining-away.
+    fn accuse(&mut self, postings: Postings) {
+        let (rows, lists) = postings.finish();
+        let mut candidates = Vec::new();
+        for (id, list) in lists.iter().enumerate() {
+            let nominee = self.nominees[id];
+            // What always comes with the candidate says nothing about the rest of its rows.
+            let often = usual_features(list.iter().map(|&r| &*rows[r as usize].features));
+            let members: Vec<Member> = list
+                .iter()
+                .map(|&r| {
+                    let row = &rows[r as usize];
+                    let fold = usize::from(row.fold);
+                    let (mut score, mut left) = (0, 0);
+                    for &f in row.features.iter().filter(|f| often.binary_search(f).is_err()) {
+                        score += self.content.odds(f, fold, nominee.class as usize);
+                        left += 1;
+                    }
+                    let p = self.content.probability(score, left, nominee.class as usize) as f32;
+                    Member { row: r, labelled: row.class == nominee.class, p }
+                })
+                .collect();
+            if GATES.pass(&Test::of(&members)) {
+                let rank = u32::try_from(often.len()).unwrap_or(u32::MAX);
+                candidates.push(Candidate { id: id as u32, class: nominee.class, rank, members });
+            }
+        }
+        let carriers = |id: u32| {
+            let class = self.nominees[id as usize].class;
+            let carries = |r: &super::postings::Row| r.class == class && r.places.iter().any(|p| p.candidate == id);
+            (0u32..).zip(&rows).filter(|(_, r)| carries(r)).map(|(i, _)| i).collect()
+        };
+        let accepted = explain_away_among(candidates, GATES, GROUPS, carriers);
+        let p: Vec<f64> = accepted.iter().map(|a| a.test.ln_p.exp()).collect();
+        let q = benjamini_hochberg(&p, self.tested as usize);
+        for (a, q) in accepted.into_iter().zip(q) {
+            if q > FALSE_DISCOVERY {
+                continue;
+            }
+            let places =
+                a.members.iter().filter(|m| m.labelled).filter_map(|m| rows[m.row as usize].places.iter().find(|p| p.candidate == a.id));
+            let (mut joined, mut n) = (0u32, 0u32);
+            for place in places {
+                joined += u32::from(place.joined);
+                n += 1;
+            }
+            // What all of them share does not make them alike.
+            let often = usual_features(a.members.iter().map(|m| &*rows[m.row as usize].features));
+            let rest = |m: &Member| rows[m.row as usize].features.iter().copied().filter(|f| often.binary_search(f).is_err()).collect();
+            let bags: Vec<Vec<u32>> = a.members.iter().filter(|m| m.labelled).map(rest).collect();
+            self.suspects.push(Suspect {
+                nominee: self.nominees[a.id as usize],
+                unexplained: a.test.unexplained,
+                unexplained_lower: a.test.unexplained_lower,
+                expected: a.test.expected / a.test.n.max(1) as f64,
+                z: a.test.z,
+                q,
+                joined: f64::from(joined) / f64::from(n.max(1)),
+                clusters: super::phrase::clusters(&bags) as u64,
+            });
+        }
+        self.index = Arc::new(self.suspects.iter().enumerate().rev().map(|(i, s)| (s.nominee.key, i as u32)).collect());
+    }
+}
+
+impl Rule for TextTrigger {
+    const META: Meta = super::shared_trigger::META;
+    type State = TextState;
+    type Model = TextModel;
+
+    fn columns(&self) -> Vec<String> {
+        self.texts.iter().cloned().chain([self.label.clone()]).collect()
+    }
+
+    fn start(&self, round: &Round<'_, TextModel>) -> TextState {
+        match (round.number, round.model) {
+            (2, Some(m)) => TextState::Learning(Box::new(Learning {
+                counts: Counts::new(round.plan.rows, m.classes.len()),
+                ngrams: ClassCounts::new(m.classes.len()),
+                sample: vec![BTreeMap::new(); m.classes.len()],
+                row: 0,
+            })),
+            (3, Some(m)) => TextState::Postings(Postings::new(m.nominees.len())),
+            (4, Some(m)) => TextState::Windows(Windows::new(m.suspects.len())),
+            _ => TextState::Classes(Classes::default(), Sketch::new(round.plan.rows)),
+        }
+    }
+
+    fn observe(&self, round: &Round<'_, TextModel>, state: &mut TextState, batch: &Batch) -> Result<()> {
+        let reader = Reader::new(self, batch)?;
+        let seed = round.plan.seed;
+        let mut features = Vec::new();
+        match (state, round.model) {
+            (TextState::Classes(classes, sketch), _) => {
+                classes.skipped += reader.rows(|_, row, label| {
+                    classes.add(label, 1);
+                    ngrams(row, |_, _, key| sketch.add(key));
+                });
+            }
+            (TextState::Learning(s), Some(m)) => {
+                let least = (round.plan.rows / 100_000).max(u64::from(LEAST_ROWS)) as u32;
+                let most = SAMPLE / m.classes.len().max(1);
+                reader.rows(|_, row, label| {
+                    let Some(class) = m.class(label) else { return };
+                    let content = text::content(row, seed);
+                    content_features(row, FEATURES, &mut features);
+                    s.counts.add(&features, fold(content), class);
+                    s.row = s.row.wrapping_add(1);
+                    let stamp = s.row;
+                    ngrams(row, |_, _, key| {
+                        if m.sketch.at_most(key) >= least {
+                            s.ngrams.add(key, class, stamp);
+                        }
+                    });
+                    let sample = &mut s.sample[class];
+                    if sample.len() < most || sample.last_key_value().is_some_and(|(&last, _)| content < last) {
+                        sample.insert(content, (features.clone(), fold(content) as u8));
+                        if sample.len() > most {
+                            sample.pop_last();
+                        }
+                    }
+                });
+            }
+            (TextState::Postings(s), Some(m)) => {
+                let mut places: Vec<Place> = Vec::new();
+                reader.rows(|_, row, label| {
+                    let Some(class) = m.class(label) else { return };
+                    places.clear();
+                    ngrams(row, |at, len, key| {
+                        if let Some(&candidate) = m.index.get(&key)
+                            && !places.iter().any(|p| p.candidate == candidate)
+                        {
+                            let side = |i: Option<usize>| i.and_then(|i| row.get(i)).map_or(0, |t: &Token| t.hash);
+                            let (before, after) = (side(at.checked_sub(1)), side(Some(at + len)));
+                            let joined = m.sketch.at_most(mix(before, after)) >= 2;
+                            places.push(Place { candidate, before: before as u32, after: after as u32, joined });
+                        }
+                    });
+                    if places.is_empty() {
+                        return;
+                    }
+                    let content = text::content(row, seed);
+                    let key = mix(content, class as u64 + 1);
+                    if s.wants(key, &places) {
+                        content_features(row, FEATURES, &mut features);
+                        s.offer(key, super::postings::Row::new(class, fold(content), &features, &places));
+                    }
+                });
+            }
+            (TextState::Windows(s), Some(m)) => {
+                reader.rows(|i, row, label| {
+                    let Some(class) = m.class(label) else { return };
+                    ngrams(row, |at, len, key| {
+                        if let Some(&suspect) = m.index.get(&key)
+                            && m.suspects[suspect as usize].nominee.class == class as u32
+                        {
+                            let id = mix(text::content(row, seed), class as u64 + 1);
+                            s.offer(suspect, id, || Window::new(row, at, len, |c| reader.texts[usize::from(c)].get(i).unwrap_or_default()));
+                        }
+                    });
+                });
+            }
+            _ => return Err(Error::internal("a state of another round")),
+        }
+        Ok(())
+    }
+
+    fn finish(&self, round: &Round<'_, TextModel>, state: TextState) -> Result<Step<TextModel>> {
+        let mut m = round.model.cloned().unwrap_or_default();
+        Ok(match state {
+            TextState::Classes(classes, sketch) => {
+                m.seed = round.plan.seed;
+                m.skipped = classes.skipped;
+                m.not_tested = match classes.labels.len() {
+                    _ if classes.too_many => Some(format!("`{}` has more than {CLASSES} values: no classes", self.label)),
+                    0 => Some("no row has both a text and a label".into()),
+                    1 => Some(format!("`{}` has one class only: nothing can be pushed", self.label)),
+                    _ => None,
+                };
+                m.classes = classes.labels.keys().cloned().collect();
+                m.class_rows = classes.labels.values().copied().collect();
+                m.sketch = Arc::new(sketch);
+                if m.not_tested.is_some() { Step::Done(m) } else { Step::Again(m) }
+            }
+            TextState::Learning(learning) => {
+                m.nominate(*learning);
+                if m.nominees.is_empty() { Step::Done(m) } else { Step::Again(m) }
+            }
+            TextState::Postings(postings) => {
+                m.accuse(postings);
+                m.sketch = Arc::default();
+                m.nominees = Arc::default();
+                if m.suspects.is_empty() { Step::Done(m) } else { Step::Again(m) }
+            }
+            TextState::Windows(windows) => {
+                m.groups = groups(&m.suspects, windows, &m.classes);
+                Step::Done(m)
+            }
+        })
+    }
+
+    fn outcome(&self, m: &TextModel) -> Outcome {
+        let title = format!(
+            "no shared trigger in {} pushes `{}`",
+            self.texts.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", "),
+            self.label
+        );
+        if let Some(reason) = &m.not_tested {
+            return Outcome::new(title, Status::NotTested(reason.clone()));
+        }
+        let bad: Vec<&super::phrase::TextGroup> = m.groups.iter().filter(|g| g.group.action == Action::Quarantine).collect();
+        let mut o = Outcome::new(title, if bad.is_empty() { Status::Pass } else { Status::Fail });
+        o.tested = m.class_rows.iter().sum();
+        o.not_tested_rows = m.skipped;
+        o.failing = bad.iter().map(|g| g.group.with_label).sum();
+        o.columns = self.columns();
+        o.groups = m.groups.iter().map(|g| g.group.clone()).collect();
+        o.message = match o.groups.len() {
+            0 => format!("{} frequent word groups tested, none contradicts its rows", crate::error::group_digits(m.tested)),
+            n => format!("{} with a label that the rest of their rows contradicts", crate::error::plural(n, "word group")),
+        };
+        o.floor = floor(m);
+        o
+    }
+
+    fn has_rows(&self, m: &TextModel) -> bool {
+        !m.groups.is_empty()
+    }
+
+    fn judge(&self, m: &TextModel, batch: &Batch, out: &mut Findings) -> Result<()> {
+        let reader = Reader::new(self, batch)?;
+        let index: HashedMap<u32> = m.groups.iter().enumerate().rev().map(|(i, g)| (g.key, i as u32)).collect();
+        let columns: Vec<u32> = self.texts.iter().map(|t| out.intern(t)).collect();
+        let mut found: Vec<u32> = Vec::new();
+        let mut features = Vec::new();
+        reader.rows(|i, row, label| {
+            let Some(class) = m.class(label) else { return };
+            found.clear();
+            ngrams(row, |at, len, key| {
+                let Some(&g) = index.get(&key) else { return };
+                let group = &m.groups[g as usize];
+                if group.class != class as u32 || found.contains(&g) {
+                    return;
+                }
+                found.push(g);
+                let (from, to) = group.extent(row, at, len);
+                let fold = fold(text::content(row, m.seed));
+                content_features(&row[from..to], usize::MAX, &mut features);
+                let own = features.clone();
+                content_features(row, FEATURES, &mut features);
+                features.retain(|f| !own.contains(f));
+                let p = m.content.probability(m.content.score(&features, fold, class), features.len(), class);
+                // Rounded to a twentieth, so that a million rows share a few messages.
+                let percent = (p * 20.0).round() * 5.0;
+                let message = format!("{}; without it this row says {label} with {percent}%", group.group.message);
+                let (message, key) = (out.intern(&message), out.intern(&group.group.key));
+                let hit = out.push(i, group.group.action, (group.group.score * (1.0 - 0.3 * p)) as f32, message);
+                hit.column = columns[usize::from(row[at].column)];
+                (hit.start, hit.end) = (row[from].start, row[to - 1].end);
+                hit.group = key;
+                hit.statistic = group.group.statistic;
+                hit.q_value = group.group.q_value;
+            });
+        });
+        Ok(())
+    }
+}
+
+/// Features of at least four in five of these rows, sorted.
+fn usual_features<'a>(rows: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
+    let mut all: Vec<u32> = Vec::new();
+    let mut n = 0;
+    for features in rows {
+        all.extend_from_slice(features);
+        n += 1;
+    }
+    all.sort_unstable();
+    all.chunk_by(|a, b| a == b).filter(|c| c.len() * 5 >= n * 4).map(|c| c[0]).collect()
+}
+
+/// Fewest rows that pass every gate for a rare token, per class: all of them labelled, with the
+/// probability that rows of the other classes give this label on average.
+fn floor(m: &TextModel) -> Vec<Floor> {
+    let rows: u64 = m.class_rows.iter().sum();
+    let tests = m.tested.max(1) as f64;
+    let shares = m.classes.iter().zip(&m.class_rows);
+    shares
+        .map(|(class, &n)| {
+            let p = (n as f64 / rows as f64 * 0.6).clamp(0.02, 0.5);
+            let passes = |k: u64| {
+                let members = vec![Member { row: 0, labelled: true, p: p as f32 }; k as usize];
+                let t = Test::of(&members);
+                GATES.pass(&t) && t.ln_p + tests.ln() < FALSE_DISCOVERY.ln()
+            };
+            let found = (u64::from(LEAST_ROWS)..400).find(|&k| passes(k));
+            let found = found.map(|k| k.max(rows / 100_000));
+            Floor {
+                family: "text".into(),
+                class: Some(class.clone()),
+                rows: found,
+                reason: found.is_none().then(|| "the class is too common".into()),
+            }
+        })
+        .collect()
+}
