@@ -7,6 +7,7 @@ mod cells;
 mod row;
 mod set;
 
+mod broken_expression;
 mod class_share;
 mod duplicate_key;
 mod forbidden_value;
@@ -40,6 +41,7 @@ pub static REGISTRY: &[Entry] = &[
     wrong_length::ENTRY,
     pattern_mismatch::ENTRY,
     row_count::ENTRY,
+    broken_expression::ENTRY,
     class_share::ENTRY,
 ];
 

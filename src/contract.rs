@@ -2,6 +2,10 @@
 //! validation live in [`parse`]; nothing outside `contract/` sees YAML.
 
 mod columns;
+#[cfg(feature = "polars")]
+pub mod expression;
+#[cfg(feature = "polars")]
+pub mod expression_polars;
 mod fields;
 pub mod find;
 mod guess;

@@ -291,6 +291,113 @@ fn warnings_and_tolerated_rows_are_for_review() {
     assert!(r.outcome("b: range").within_tolerance && r.outcome("b: range").status == Status::Pass);
 }
 
+/// Failing rows, tested, not tested.
+#[cfg(feature = "polars")]
+fn expression(e: &str, columns: Vec<(&str, ArrayRef)>) -> (Vec<u64>, u64, u64) {
+    let r = run(&format!("taster: 1\nrules:\n  - expression: >-\n      {e}\n    name: it\n"), columns);
+    let o = r.outcome("it");
+    (r.rows("C121"), o.tested, o.not_tested_rows)
+}
+
+#[cfg(feature = "polars")]
+#[test]
+fn nan_is_ordered_with_nothing_in_expressions() {
+    let v = || vec![("x", doubles(vec![Some(f64::NAN), Some(1.0), None]))];
+    for (e, failing) in [
+        ("x > 0", vec![0]),
+        ("x < 2", vec![0]),
+        ("x = x", vec![0]),
+        ("x <> 1", vec![1]),
+        ("NOT (x > 0)", vec![1]),
+        ("x BETWEEN 0 AND 2", vec![0]),
+    ] {
+        assert_eq!(expression(e, v()), (failing, 2, 1), "{e}");
+    }
+}
+
+#[cfg(feature = "polars")]
+#[test]
+fn a_null_result_is_not_tested_and_kleene_logic_holds() {
+    let v = || vec![("a", ints(vec![None, Some(1), None])), ("b", ints(vec![Some(1), Some(2), Some(2)]))];
+    assert_eq!(expression("a = 1 OR b = 1", v()), (vec![], 2, 1));
+    assert_eq!(expression("a = 1 AND b = 1", v()), (vec![1, 2], 2, 1));
+    assert_eq!(expression("a IS NULL OR a = 5", v()), (vec![1], 3, 0));
+    assert_eq!(expression("COALESCE(a, 7) = 7", v()), (vec![1], 3, 0));
+}
+
+#[cfg(feature = "polars")]
+#[test]
+fn expressions_compute_exactly() {
+    let big = 9_007_199_254_740_993_i64;
+    let v =
+        || vec![("i", ints(vec![Some(big), Some(i64::MAX)])), ("f", doubles(vec![Some(big as f64), Some(9_223_372_036_854_775_808.0)]))];
+    assert_eq!(expression("i = f", v()), (vec![0, 1], 2, 0));
+    assert_eq!(expression("i > f", v()), (vec![1], 2, 0));
+    // What leaves 64 bits is null, not a wrapped number; so is a division by zero.
+    assert_eq!(expression("i + 1 > 0", v()), (vec![], 1, 1));
+    assert_eq!(expression("i / (i - i) = 1", v()), (vec![], 0, 2));
+    let u: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, 1]));
+    assert_eq!(expression("u > i", vec![("u", u), ("i", ints(vec![Some(-1), Some(1)]))]), (vec![1], 2, 0));
+}
+
+#[cfg(feature = "polars")]
+#[test]
+fn strings_dates_and_cases_work_in_every_encoding() {
+    // A name is a name, also one that polars would read as a pattern.
+    assert_eq!(expression("\"*\" > 1", vec![("*", ints(vec![Some(1)])), ("b", ints(vec![Some(2)]))]), (vec![0], 1, 0));
+    let d: ArrayRef = Arc::new(Decimal128Array::from(vec![110, 111]).with_precision_and_scale(5, 2).unwrap());
+    assert_eq!(expression("d <= 1.1 AND d > 1", vec![("d", d)]), (vec![1], 2, 0));
+    for s in encodings(&strings(vec![Some("Abc"), Some("zeta"), None])) {
+        let day: ArrayRef = Arc::new(Date32Array::from(vec![0, 20_000, 1]));
+        let v = || vec![("s", s.clone()), ("day", day.clone())];
+        assert_eq!(expression("s LIKE 'A%'", v()), (vec![1], 2, 1));
+        assert_eq!(expression("s ILIKE '%BC' OR LENGTH(s) = 4", v()), (vec![], 2, 1));
+        assert_eq!(expression("LOWER(s) || 'x' = 'abcx'", v()), (vec![1], 2, 1));
+        assert_eq!(expression("s IN ('Abc', 'b', 'c')", v()), (vec![1], 2, 1));
+        assert_eq!(expression("day < DATE '1971-01-01'", v()), (vec![1], 3, 0));
+        assert_eq!(expression("CASE WHEN s = 'zeta' THEN day > '2020-01-01' ELSE day < '1971-01-01' END", v()), (vec![], 3, 0));
+    }
+}
+
+#[cfg(feature = "polars")]
+#[test]
+fn when_chooses_the_rows_that_are_tested() {
+    let text = "taster: 1\nrules:\n  - expression: a > 1\n    when: b = 1\n    name: it\n";
+    let r = run(text, vec![("a", ints(vec![Some(1), Some(1), Some(2), None])), ("b", ints(vec![Some(1), Some(2), None, Some(1)]))]);
+    let o = r.outcome("it");
+    assert_eq!((r.rows("C121"), o.tested, o.not_tested_rows), (vec![0], 1, 2));
+}
+
+#[cfg(feature = "polars")]
+#[test]
+fn what_is_not_row_wise_or_mixes_types_is_refused_with_its_place() {
+    let schema = Schema::new(vec![
+        Field::new("a", DataType::Int64, true),
+        Field::new("s", DataType::Utf8, true),
+        Field::new("at", DataType::Timestamp(TimeUnit::Second, Some("UTC".into())), true),
+    ]);
+    for (e, says) in [
+        ("SUM(a) > 1", "aggregate"),
+        ("ROW_NUMBER() OVER (ORDER BY a) = 1", "window"),
+        ("a IN (SELECT 1)", "subquery"),
+        ("a = s", "cannot be compared"),
+        ("a + s = 1", "needs numbers"),
+        ("at > '2026-01-01T00:00:00'", "no zone"),
+        ("SLEEP(a) = 1", "not supported"),
+        ("a", "yields an integer"),
+        ("a = 1 b", "left over"),
+        ("1 = 1", "names no column"),
+        ("aa = 1", "column `aa` is not in the data"),
+    ] {
+        let errors =
+            build(&format!("taster: 1\nrules:\n  - expression: >-\n      {e}\n"), &schema, 0).err().unwrap_or_else(|| panic!("{e}"));
+        assert!(errors[0].message.contains(says), "{e}: {errors:?}");
+        assert!(errors[0].span.is_some());
+    }
+    let deep = format!("{}a = 1{}", "(".repeat(500), ")".repeat(500));
+    assert!(build(&format!("taster: 1\nrules:\n  - expression: >-\n      {deep}\n"), &schema, 0).is_err());
+}
+
 fn odd_doubles() -> impl Strategy<Value = Option<f64>> {
     prop_oneof![
         Just(None),
