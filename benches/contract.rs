@@ -1,0 +1,165 @@
+//! Contract checks on wide, plain data: 50 million rows × 7 columns of Parquet (about 1 GB), 13 checks,
+//! against decoding the same columns with the parquet crate alone over all cores.
+//!
+//! `cargo bench --bench contract` prints the median of 5 runs of each, their ratio and the peak memory,
+//! first with clean data, then with half of the rows failing and written to the list. `-- ROWS` takes
+//! another size. The goals are 2.0 × and 4 ×, both within 300 MB. Data is made once, outside the clock.
+
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
+mod measure;
+
+use arrow::array::{Float64Array, Int8Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use measure::{median, run};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const ROW_GROUP: usize = 1 << 20;
+
+/// 13 checks on 7 columns: five of them required, four ranges, two sets, one length, one pattern.
+const CONTRACT: &str = "\
+taster: 1
+columns:
+  id: {required: true, range: {min: 0}}
+  price: {required: true, range: {min: 0, max: 1000}}
+  stars: {required: true, range: {min: 1, max: STARS}}
+  label: {required: true, allowed: [neg, neutral, pos]}
+  country: {allowed: [de, fr, it, es, pl, nl, at, ch], length: {min: 2, max: 2}}
+  user: {pattern: '^u[0-9]+$'}
+  posted_at: {required: true, range: {min: '2020-01-01T00:00:00', max: '2030-01-01T00:00:00'}}
+poisoning: {detectors: off}
+";
+
+/// SplitMix64 of the row: the same data on every machine.
+fn hash(row: u64) -> u64 {
+    let mut z = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn generate(path: &Path, rows: u64) {
+    const LABELS: [&str; 3] = ["neg", "neutral", "pos"];
+    const COUNTRIES: [&str; 8] = ["de", "fr", "it", "es", "pl", "nl", "at", "ch"];
+    let unfinished = path.with_extension("part");
+    let properties = WriterProperties::builder()
+        .set_compression(parquet::basic::Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .build();
+    let mut writer: Option<ArrowWriter<File>> = None;
+    let mut at = 0;
+    while at < rows {
+        let to = rows.min(at + 100_000);
+        let h: Vec<u64> = (at..to).map(hash).collect();
+        let users: Vec<String> = h.iter().map(|h| format!("u{}", h % 100_000)).collect();
+        let batch = RecordBatch::try_from_iter([
+            ("id", Arc::new(Int64Array::from_iter_values((at..to).map(|r| r as i64))) as _),
+            ("price", Arc::new(Float64Array::from_iter_values(h.iter().map(|h| (h >> 20) as f64 / (1_u64 << 44) as f64 * 1000.0))) as _),
+            ("stars", Arc::new(Int8Array::from_iter_values(h.iter().map(|h| 1 + (h >> 8 & 3) as i8))) as _),
+            ("label", Arc::new(StringArray::from_iter_values(h.iter().map(|h| LABELS[(h >> 16) as usize % 3]))) as _),
+            ("country", Arc::new(StringArray::from_iter_values(h.iter().map(|h| COUNTRIES[(h >> 24) as usize % 8]))) as _),
+            ("user", Arc::new(StringArray::from_iter_values(&users)) as _),
+            (
+                "posted_at",
+                Arc::new(TimestampMicrosecondArray::from_iter_values((at..to).map(|r| 1_600_000_000_000_000 + r as i64 * 1_000_000))) as _,
+            ),
+        ])
+        .expect("columns of one length");
+        let file = || File::create(&unfinished).expect("the target folder is writable");
+        let writer =
+            writer.get_or_insert_with(|| ArrowWriter::try_new(file(), batch.schema(), Some(properties.clone())).expect("a plain schema"));
+        writer.write(&batch).expect("disk space");
+        at = to;
+    }
+    writer.expect("at least one row").close().expect("disk space");
+    std::fs::rename(unfinished, path).expect("the target folder is writable");
+}
+
+/// The floor: every row group decoded once, row groups shared among all cores, nothing looked at.
+fn decode(path: &Path) {
+    let groups = {
+        let file = File::open(path).expect("made before");
+        ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").metadata().num_row_groups()
+    };
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let group = next.fetch_add(1, Ordering::Relaxed);
+                    if group >= groups {
+                        return;
+                    }
+                    let file = File::open(path).expect("made before");
+                    let builder = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet");
+                    let reader = builder.with_row_groups(vec![group]).with_batch_size(32 * 1024).build().expect("Parquet");
+                    let rows: usize = reader.map(|b| b.expect("Parquet").num_rows()).sum();
+                    std::hint::black_box(rows);
+                }
+            });
+        }
+    });
+}
+
+fn times(what: &str, make: &dyn Fn() -> Command, codes: &[i32]) -> f64 {
+    let runs: Vec<_> = (0..5).map(|_| run(&mut make())).collect();
+    for r in &runs {
+        assert!(r.code.is_some_and(|c| codes.contains(&c)), "{what} ended with {:?}", r.code);
+    }
+    let peak = runs.iter().map(|r| r.peak).max().unwrap_or(0);
+    let seconds = median(runs.iter().map(|r| r.wall).collect()).as_secs_f64();
+    println!("{what:<28} {seconds:>8.2} s {:>8} MB", peak / 1_000_000);
+    seconds
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [mode, path] = args.as_slice()
+        && mode == "decode"
+    {
+        return decode(Path::new(path));
+    }
+    let rows: u64 = args.first().map_or(50_000_000, |a| a.parse().expect("a number of rows"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("contract");
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
+    let data = folder.join(format!("{rows}.parquet"));
+    if !data.exists() {
+        generate(&data, rows);
+    }
+    let size = std::fs::metadata(&data).expect("made before").len();
+    println!("{rows} rows × 7 columns, {} MB of Parquet, 13 checks", size / 1_000_000);
+    let own = std::env::current_exe().expect("a running program");
+    let floor = times(
+        "decode alone",
+        &|| {
+            let mut c = Command::new(&own);
+            c.arg("decode").arg(&data);
+            c
+        },
+        &[0],
+    );
+    // Stars run from 1 to 4 evenly, so a maximum of 2 fails half of the rows.
+    for (what, stars, codes, goal) in
+        [("check, all pass", "5", [0].as_slice(), 2.0), ("check, half of the rows fail", "2", [1].as_slice(), 4.0)]
+    {
+        let contract = folder.join(format!("{stars}.yaml"));
+        std::fs::write(&contract, CONTRACT.replace("STARS", stars)).expect("the target folder is writable");
+        let seconds = times(
+            what,
+            &|| {
+                let mut c = Command::new(env!("CARGO_BIN_EXE_taster"));
+                c.arg("check").arg(&data).arg("-c").arg(&contract).arg("--out").arg(folder.join("out"));
+                c
+            },
+            codes,
+        );
+        println!("{:<28} {:>8.2} × (goal {goal} ×, 300 MB)", "", seconds / floor);
+    }
+}
