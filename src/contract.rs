@@ -2,6 +2,7 @@
 //! validation live in [`parse`]; nothing outside `contract/` sees YAML.
 
 mod columns;
+pub mod diagnostics;
 #[cfg(feature = "polars")]
 pub mod expression;
 #[cfg(feature = "polars")]
