@@ -11,7 +11,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let metas = super::rules::metas();
+    // The diagnostics of a contract have pages too, though they are no rules.
+    let metas: Vec<_> = crate::contract::diagnostics::DIAGNOSTICS.iter().copied().chain(super::rules::metas()).collect();
     let wanted = args.rule.trim();
     if let Some(m) = metas.iter().find(|m| m.code.eq_ignore_ascii_case(wanted) || m.name.eq_ignore_ascii_case(wanted)) {
         let mut page = format!("{} {}: {}\n\n{}\n", m.code, m.name, m.summary, m.explain.trim());
