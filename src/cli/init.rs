@@ -28,7 +28,8 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
         return Err(Error::data(&source.root, "has no rows: there is nothing to learn a contract from"));
     }
     let folder = args.output.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-    let about = About { name: name(&args.data), data: args.data.iter().map(|d| relative(folder, d)).collect() };
+    let data: Vec<String> = args.data.iter().map(|d| relative(folder, d)).collect();
+    let about = About { name: name(&args.data), roots: roots(&data), data };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::resource("threads", e))?;
     let text = pool.install(|| infer::contract(&source, &source.schema, &about))?;
     // What is written must be readable; if it is not, that is a mistake of this program.
@@ -87,6 +88,25 @@ fn relative(folder: &Path, data: &str) -> String {
     up.chain(down).collect::<Vec<_>>().join("/")
 }
 
+/// The folders of data that lies outside the contract's own: a contract must say that it reads them.
+fn roots(data: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for path in data.iter().filter(|d| d.starts_with("..") || Path::new(d).is_absolute()) {
+        // The part before a glob, without the file itself.
+        let plain = path.find(['*', '?', '[', '{']).map_or(path.as_str(), |glob| &path[..glob]);
+        let folder = plain.rsplit_once('/').map_or("..", |(folder, _)| folder);
+        let folder = if folder.is_empty() { "/" } else { folder };
+        if !out.iter().any(|o| o == folder) {
+            out.push(folder.to_owned());
+        }
+    }
+    // Data inside the contract's folder stays readable beside the others.
+    if !out.is_empty() && data.iter().any(|d| !d.starts_with("..") && !Path::new(d).is_absolute()) {
+        out.insert(0, ".".into());
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +116,14 @@ mod tests {
         assert_eq!(name(&["data/reviews-*.parquet".into()]), "reviews");
         assert_eq!(name(&["data/x/".into()]), "x");
         assert_eq!(name(&["*.csv".into()]), "dataset");
+    }
+
+    #[test]
+    fn data_outside_the_contracts_folder_needs_a_root() {
+        let roots = |data: &[&str]| super::roots(&data.iter().map(|d| (*d).to_owned()).collect::<Vec<_>>());
+        assert_eq!(roots(&["a.csv", "data/*.csv"]), Vec::<String>::new());
+        assert_eq!(roots(&["../data/a.csv", "../data/b-*.csv", "c.csv"]), [".", "../data"]);
+        assert_eq!(roots(&["/abs/a.csv", "/a.csv"]), ["/abs", "/"]);
     }
 
     #[test]

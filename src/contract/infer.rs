@@ -28,6 +28,8 @@ pub struct About {
     pub name: String,
     /// Paths and globs, already relative to the folder the contract will live in.
     pub data: Vec<String>,
+    /// Folders that hold data outside the contract's own, relative to it.
+    pub roots: Vec<String>,
 }
 
 /// Reads the data once and writes a contract that it passes.
@@ -69,7 +71,12 @@ fn write(schema: &SchemaRef, seen: &[Seen], about: &About) -> String {
     line(format!("name: {}", scalar(&about.name)));
     line("version: 0.1.0".into());
     if !about.data.is_empty() {
-        line(format!("data: [{}]", about.data.iter().map(|d| scalar(d)).collect::<Vec<_>>().join(", ")));
+        let list = |paths: &[String]| paths.iter().map(|d| scalar(d)).collect::<Vec<_>>().join(", ");
+        line(format!("data: [{}]", list(&about.data)));
+        if !about.roots.is_empty() {
+            line("# What this contract may read; without this line its own folder alone.".into());
+            line(format!("roots: [{}]", list(&about.roots)));
+        }
     }
     line(String::new());
     line("columns:".into());
@@ -324,7 +331,7 @@ mod tests {
     fn infer(columns: Vec<(&str, ArrayRef)>) -> String {
         let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
         let schema = batch.schema();
-        let about = About { name: "a: b".into(), data: vec!["x.parquet".into()] };
+        let about = About { name: "a: b".into(), data: vec!["x.parquet".into()], roots: Vec::new() };
         contract(&InMemory::new(vec![batch]), &schema, &about).expect("rows in memory can be read")
     }
     fn parsed(text: &str) -> crate::contract::Contract {

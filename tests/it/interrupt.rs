@@ -1,0 +1,82 @@
+//! A run that is stopped or killed leaves no half-written output: what is there is complete.
+
+use crate::{repository, show, taster};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// A run over enough rows that it can be caught in the middle.
+fn start(folder: &Path, data: &Path) -> Child {
+    taster(folder)
+        .arg("check")
+        .arg(data)
+        .arg("-c")
+        .arg(repository().join("contracts/loans.yaml"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("taster runs")
+}
+
+fn large_table(folder: &Path) -> std::path::PathBuf {
+    let sample = std::fs::read_to_string(repository().join("examples/data/loans.csv")).expect("the sample");
+    let (header, rows) = sample.split_once('\n').expect("a header");
+    let mut all = format!("{header}\n");
+    for _ in 0..40 {
+        all.push_str(rows);
+    }
+    let path = folder.join("large.csv");
+    std::fs::write(&path, all).expect("room for a table");
+    path
+}
+
+/// Nothing, or a complete set: the report is written last and can be read, and so can the list.
+fn assert_whole(folder: &Path) {
+    let out = folder.join("taster-out");
+    let Ok(entries) = std::fs::read_dir(&out) else { return };
+    let names: Vec<String> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    if let Ok(report) = std::fs::read_to_string(out.join("report.json")) {
+        serde_json::from_str::<serde_json::Value>(&report).expect("a whole report");
+        assert!(names.iter().any(|n| n == "quarantine.parquet"), "a report without its list: {names:?}");
+    }
+    if let Ok(list) = std::fs::read(out.join("quarantine.parquet")) {
+        assert!(list.starts_with(b"PAR1") && list.ends_with(b"PAR1"), "half a list");
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_half_written() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let large = large_table(data.path());
+    let mut caught = 0;
+    for milliseconds in [5, 40, 150, 400, 900, 1_500] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut child = start(folder.path(), &large);
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        caught += u32::from(child.try_wait().expect("a child to ask").is_none());
+        // Already finished is fine: then there is nothing to kill.
+        let _ = child.kill();
+        child.wait().expect("a child to wait for");
+        assert_whole(folder.path());
+    }
+    assert!(caught > 0, "no run was caught in the middle");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_stops_with_code_2_and_writes_nothing() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let large = large_table(data.path());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let child = start(folder.path(), &large);
+    std::thread::sleep(Duration::from_millis(300));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    let output = child.wait_with_output().expect("a child to wait for");
+    assert_whole(folder.path());
+    if sent.success() && !folder.path().join("taster-out/report.json").exists() {
+        assert_eq!(output.status.code(), Some(2), "{}", show(&output));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"), "{}", show(&output));
+        let left = std::fs::read_dir(folder.path().join("taster-out")).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{}", show(&output));
+    }
+}

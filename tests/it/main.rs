@@ -1,0 +1,37 @@
+//! The one integration-test binary: each links polars, so there is one.
+//!
+//! * `stories`: a test is a file in `tests/cmd`: files, a command line, an exit code, words.
+//! * `samples`: the sample data is what its generator makes, and the planted rows are recovered.
+//! * `laws`: what every rule of the registry owes, whatever it computes.
+//! * `readme`: the README's commands and table are true.
+//! * `interrupt`: a killed run leaves nothing half-written.
+
+mod interrupt;
+mod laws;
+mod readme;
+mod samples;
+mod stories;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The program under test, in a folder, without colours or anything else from the outside.
+pub fn taster(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taster"));
+    command.current_dir(folder).env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+    command
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a person would want to see when a run went otherwise than expected.
+pub fn show(output: &Output) -> String {
+    format!(
+        "exit {:?}\n--- stdout\n{}--- stderr\n{}",
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
