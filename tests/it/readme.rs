@@ -35,6 +35,29 @@ fn its_commands_do_what_it_says() {
 }
 
 #[test]
+fn its_code_is_the_example_that_compiles() {
+    let example = std::fs::read_to_string(repository().join("examples/check_from_rust.rs")).expect("the example");
+    let code = blocks(&readme(), "rust");
+    assert!(code.len() == 1 && example.ends_with(&code[0]), "README.md and examples/check_from_rust.rs differ");
+}
+
+/// The parts of the picture that do not hang on a version of the statistics.
+#[test]
+fn its_picture_is_what_a_run_prints() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let data = ["check", "examples/data/reviews.parquet", "-c", "contracts/reviews.yaml", "--out"];
+    let output = taster(repository()).args(data).arg(out.path().join("out")).output().expect("taster runs");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let picture = blocks(&readme(), "text").into_iter().find(|b| b.starts_with("$ taster check")).expect("a picture");
+    let steady = |l: &&str| ["FAIL", "  P110 shared", "Suspect", "Smallest", "Written", "29 rules"].iter().any(|s| l.starts_with(s));
+    let lines: Vec<&str> = picture.lines().filter(steady).collect();
+    assert!(lines.len() >= 5, "{picture}");
+    for line in lines {
+        assert!(printed.lines().any(|l| l == line), "README.md shows a line that is not printed: {line}\n{printed}");
+    }
+}
+
+#[test]
 fn its_contract_is_one() {
     for text in blocks(&readme(), "yaml") {
         let contract = taster::contract::parse::parse(None, &text).unwrap_or_else(|e| panic!("{e}\n{text}"));

@@ -126,15 +126,6 @@ fn the_planted_character_is_named_and_its_rows_are_found() {
 }
 
 #[test]
-fn the_planted_amount_is_named_and_its_rows_are_found() {
-    let out = tempfile::tempdir().expect("a temporary folder");
-    let (output, found) = quarantined(out.path(), "loans.csv", "loans.yaml", &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", show(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).contains(&make_samples::PLANTED_AMOUNT.to_string()), "{}", show(&output));
-    assert_recovers(&found, &rows_where(&make_samples::loans(), |r| r.amount == make_samples::PLANTED_AMOUNT), &output);
-}
-
-#[test]
 fn apart_from_the_poison_the_samples_keep_their_contracts() {
     for (data, contract) in [("reviews.parquet", "reviews.yaml"), ("instructions.jsonl", "instructions.yaml"), ("loans.csv", "loans.yaml")]
     {
