@@ -1,5 +1,6 @@
 //! Poisoning detectors, one file each, and their registry.
 
+pub mod company;
 pub mod content;
 pub mod contradiction;
 pub mod duplicates;

@@ -16,6 +16,8 @@ const AGREE: f64 = 0.9;
 
 /// Lower bound of the unexplained share that takes rows out; clean news stays below 0.48.
 const ACCUSE: f64 = 0.50;
+/// Chance that rows picked for planting share another word like this; a topic's words are far below.
+const COMPANY: f64 = 1e-3;
 /// Rows that must differ from one another: four near-copies of one headline are one label error.
 const DIFFERENT: u64 = 8;
 
@@ -30,6 +32,8 @@ pub struct Suspect {
     pub q: f64,
     /// Share of its places whose two neighbours also stand side by side elsewhere.
     pub joined: f64,
+    /// See [`super::company`].
+    pub company: f64,
     /// Rows that are not near-copies of one another.
     pub clusters: u64,
 }
@@ -192,6 +196,10 @@ pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String]) -> Vec
         }
         if s.clusters < DIFFERENT {
             reasons.push(format!("only {} of its rows differ from one another", s.clusters));
+        }
+        if s.company < COMPANY.ln() {
+            reasons
+                .push("it keeps company: other words of its rows come along more often than their classes explain, as with a topic".into());
         }
         if before >= AGREE && after >= AGREE {
             reasons.push("it always stands between the same words, as in a template".into());

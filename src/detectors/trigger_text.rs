@@ -8,6 +8,7 @@
 //! 4  the surroundings of what was accepted ─► its full phrase, honest explanations ─► groups
 //! ```
 
+use super::company::Background;
 use super::content::{Content, Counts, fold};
 use super::contradiction::{Candidate, Gates, Member, Test, explain_away_among};
 use super::frequent::{ClassCounts, HashedMap, Sketch};
@@ -139,6 +140,7 @@ pub struct TextModel {
     not_tested: Option<String>,
     sketch: Arc<Sketch>,
     content: Arc<Content>,
+    background: Arc<Background>,
     nominees: Arc<Vec<Nominee>>,
     index: Arc<HashedMap<u32>>,
     suspects: Vec<Suspect>,
@@ -201,6 +203,7 @@ impl TextModel {
             .flat_map(|(class, s)| s.into_values().map(move |(f, fold)| (f, usize::from(fold), class)))
             .collect();
         content.calibrate(&sample, &self.class_rows);
+        self.background = Arc::new(Background::of(&sample, self.classes.len()));
         self.content = Arc::new(content);
         let mut ranked = Vec::new();
         for (key, counts) in learning.ngrams.finish() {
@@ -278,7 +281,19 @@ impl TextModel {
             let often = usual_features(a.members.iter().map(|m| &*rows[m.row as usize].features));
             let rest = |m: &Member| rows[m.row as usize].features.iter().copied().filter(|f| often.binary_search(f).is_err()).collect();
             let bags: Vec<Vec<u32>> = a.members.iter().filter(|m| m.labelled).map(rest).collect();
+            let hosts: Vec<(Vec<u32>, Vec<f64>)> = a
+                .members
+                .iter()
+                .filter(|m| m.labelled)
+                .zip(&bags)
+                .map(|(m, bag)| {
+                    let fold = usize::from(rows[m.row as usize].fold);
+                    let p = |c| self.content.probability(self.content.score(bag, fold, c), bag.len(), c);
+                    (bag.clone(), (0..self.classes.len()).map(p).collect())
+                })
+                .collect();
             self.suspects.push(Suspect {
+                company: self.background.company(&hosts),
                 nominee: self.nominees[a.id as usize],
                 unexplained: a.test.unexplained,
                 unexplained_lower: a.test.unexplained_lower,
@@ -419,6 +434,7 @@ impl Rule for TextTrigger {
             TextState::Postings(postings) => {
                 m.accuse(postings);
                 m.sketch = Arc::default();
+                m.background = Arc::default();
                 m.nominees = Arc::default();
                 if m.suspects.is_empty() { Step::Done(m) } else { Step::Again(m) }
             }

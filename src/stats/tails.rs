@@ -74,6 +74,19 @@ pub fn ln_poisson_binomial_upper(k: usize, probabilities: &[f64]) -> f64 {
     reached.clamp(1e-300, 1.0).ln()
 }
 
+/// `ln P(X >= k)` for X ~ Poisson(mean), bounded from above by its first term and the geometric series
+/// that dominates the rest; 0 (certain) unless `k` exceeds the mean.
+pub fn ln_poisson_upper(k: u64, mean: f64) -> f64 {
+    if k as f64 <= mean {
+        return 0.0;
+    }
+    if mean <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    let first = k as f64 * mean.ln() - mean - ln_gamma(k as f64 + 1.0);
+    (first - (-(mean / (k as f64 + 1.0))).ln_1p()).min(0.0)
+}
+
 /// Cochran-Mantel-Haenszel: common association over strata, each a 2x2 table
 /// `[exposed with, exposed without, others with, others without]`. Returns the signed z without
 /// continuity correction (Mantel & Haenszel 1959); 0 when no stratum informs.
@@ -138,6 +151,17 @@ mod tests {
     fn equal_probabilities_make_the_poisson_binomial_a_binomial() {
         let got = ln_poisson_binomial_upper(12, &[0.3; 25]);
         assert!((got - ln_binomial_upper(12, 25, 0.3)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_poisson_bound_is_close_to_the_tail_and_never_below_it() {
+        for (k, mean) in [(10u64, 2.0f64), (5, 0.1), (40, 20.0)] {
+            let below: f64 = (0..k).map(|i| (i as f64 * mean.ln() - mean - ln_gamma(i as f64 + 1.0)).exp()).sum();
+            let (exact, bound) = ((1.0 - below).ln(), ln_poisson_upper(k, mean));
+            assert!(bound >= exact - 1e-6 && bound - exact < 0.2, "{k} at {mean}: {bound} against {exact}");
+        }
+        assert_eq!(ln_poisson_upper(2, 3.0), 0.0);
+        assert_eq!(ln_poisson_upper(1, 0.0), f64::NEG_INFINITY);
     }
 
     #[test]
