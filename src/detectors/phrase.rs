@@ -111,6 +111,8 @@ pub struct TextGroup {
     /// The n-gram that finds its rows.
     pub key: u64,
     pub class: u32,
+    /// Pure, and short of nothing but certainty.
+    weak: bool,
     /// The full phrase, and where the n-gram stands in it.
     phrase: Vec<u64>,
     offset: usize,
@@ -204,18 +206,35 @@ pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String]) -> Vec
         if before >= AGREE && after >= AGREE {
             reasons.push("it always stands between the same words, as in a template".into());
         }
+        let weak = s.unexplained_lower < ACCUSE && reasons.len() == 1 && s.nominee.rows == s.nominee.with_label;
         let action = if reasons.is_empty() { Action::Quarantine } else { Action::Review };
         let label = &classes[s.nominee.class as usize];
         out.push(TextGroup {
             key: s.nominee.key,
             class: s.nominee.class,
+            weak,
             phrase: pieces.iter().map(|p| p.hash).collect(),
             offset: (-from) as usize,
             group: describe(key, label, s, action, reasons),
         });
     }
+    join_the_accused(&mut out);
     demote_the_usual(&mut out);
     out
+}
+
+/// An attacker who spreads one backdoor over several words leaves few rows to each. A pure suspect
+/// that lacks nothing but certainty joins two accused groups of the same label and length.
+fn join_the_accused(groups: &mut [TextGroup]) {
+    let accused: Vec<(u32, usize)> =
+        groups.iter().filter(|g| g.group.action == Action::Quarantine).map(|g| (g.class, g.phrase.len())).collect();
+    for g in groups.iter_mut().filter(|g| g.weak) {
+        if accused.iter().filter(|a| **a == (g.class, g.phrase.len())).count() >= 2 {
+            g.group.action = Action::Quarantine;
+            g.group.score *= 2.0;
+            g.group.reasons = vec!["few rows, but two more accused groups have the same label and length".into()];
+        }
+    }
 }
 
 /// A backdoor pushes one label with few triggers. Where many unrelated features of several labels

@@ -157,19 +157,19 @@ pub fn content(tokens: &[Token], seed: u64) -> u64 {
 }
 
 /// Features of the content model, distinct and sorted: tokens, and pairs of characters where words
-/// are not separated. At most `most`, those with the smallest hash beyond that.
+/// are not separated (odd numbers; tokens are even). At most `most`, those with the smallest hash beyond that.
 pub fn content_features(tokens: &[Token], most: usize, out: &mut Vec<u32>) {
     out.clear();
     for (i, t) in tokens.iter().enumerate() {
         if t.is_edge() {
             continue;
         }
-        out.push((t.hash >> 32) as u32);
+        out.push((t.hash >> 32) as u32 & !1);
         if let Some(next) = tokens.get(i + 1)
             && t.kind == Kind::Unspaced
             && next.kind == Kind::Unspaced
         {
-            out.push((mix(t.hash, next.hash) >> 32) as u32);
+            out.push((mix(t.hash, next.hash) >> 32) as u32 | 1);
         }
     }
     out.sort_unstable();
