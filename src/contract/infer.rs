@@ -145,7 +145,7 @@ fn comment(type_: &DataType, seen: &Seen, guess: Option<Guess>) -> String {
         parts.push(format!("{lo} to {hi}"));
     }
     if let Some((lo, hi)) = seen.floats {
-        parts.push(format!("{lo} to {hi}"));
+        parts.push(format!("{lo:?} to {hi:?}"));
     }
     if let Some((lo, hi)) = seen.lengths {
         parts.push(format!("{lo} to {hi} characters"));
@@ -185,7 +185,7 @@ fn body(type_: &DataType, seen: &Seen, guess: Option<Guess>) -> String {
         // An empty string is allowed only where one was seen; the longest gets half as much again.
         parts.push(format!("length: {{min: {}, max: {}}}", lo.min(1), round_up(hi + hi / 2)));
     } else if role.is_none_or(|r| matches!(r, Role::Feature | Role::Weight)) && declarable {
-        if let Some((lo, hi)) = seen.ints.map(|r| widen_ints(r, type_)) {
+        if let Some((lo, hi)) = seen.ints.and_then(|r| widen_ints(r, type_)) {
             parts.push(format!("range: {{min: {lo}, max: {hi}}}"));
         } else if let Some((lo, hi)) = seen.floats.filter(|_| seen.nan == 0 && seen.infinite == 0).and_then(|r| widen_floats(r, type_)) {
             parts.push(format!("range: {{min: {lo:?}, max: {hi:?}}}"));
@@ -208,8 +208,8 @@ fn allowed(seen: &Seen, role: Option<Role>) -> Option<Vec<&str>> {
 }
 
 /// A tenth of the span on both sides, but no negative minimum where none was seen, and never
-/// beyond what the type holds.
-fn widen_ints((lo, hi): (i128, i128), type_: &DataType) -> (i128, i128) {
+/// beyond what the type holds. `None` when every value of the type would pass.
+fn widen_ints((lo, hi): (i128, i128), type_: &DataType) -> Option<(i128, i128)> {
     let (least, most) = match types::unencoded(type_) {
         DataType::Int8 => (i128::from(i8::MIN), i128::from(i8::MAX)),
         DataType::Int16 => (i128::from(i16::MIN), i128::from(i16::MAX)),
@@ -222,7 +222,8 @@ fn widen_ints((lo, hi): (i128, i128), type_: &DataType) -> (i128, i128) {
     };
     let slack = ((hi - lo) / 10).max(hi.abs() / 10).max(1);
     let floor = if lo >= 0 { 0 } else { least };
-    ((lo - slack).max(floor), (hi + slack).min(most))
+    let (a, b) = ((lo - slack).max(floor), (hi + slack).min(most));
+    (a > least || b < most).then_some((a, b))
 }
 
 /// The same for floats. `None` when the widened bound is no longer finite in the column's type.
@@ -246,7 +247,10 @@ fn tidy(x: f64, round: impl Fn(f64) -> f64) -> f64 {
     let exponent = 2 - x.abs().log10().floor() as i32;
     let scale = 10f64.powi(exponent.abs());
     let y = if exponent >= 0 { round(x * scale) / scale } else { round(x / scale) * scale };
-    if y.is_finite() { y } else { x }
+    // The product is off by a rounding error; its three digits are what a person would write.
+    let written = format!("{y:.2e}").parse().unwrap_or(y);
+    let outwards = |v: f64| v.is_finite() && (round(0.5) - 0.5) * (v - x) >= 0.0;
+    [written, y].into_iter().find(|v| outwards(*v)).unwrap_or(x)
 }
 
 /// Two significant digits, upwards.
@@ -392,9 +396,11 @@ mod tests {
 
     #[test]
     fn a_range_stays_within_its_type() {
-        let edge: ArrayRef = Arc::new(Int8Array::from(vec![i8::MIN, i8::MAX]));
-        let text = infer(vec![("edge", edge)]);
-        assert!(text.contains("range: {min: -128, max: 127}"), "{text}");
+        let edge: ArrayRef = Arc::new(Int8Array::from(vec![100, i8::MAX]));
+        let whole: ArrayRef = Arc::new(Int8Array::from(vec![i8::MIN, i8::MAX]));
+        let text = infer(vec![("edge", edge), ("whole", whole)]);
+        assert!(text.contains("edge: {type: int8, required: true, range: {min: 88, max: 127}}"), "{text}");
+        assert!(text.contains("whole: {type: int8, required: true}"), "{text}");
     }
 
     #[test]

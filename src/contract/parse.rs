@@ -1,6 +1,6 @@
 //! YAML to [`Contract`]: the frame of the contract, and the one place where its errors come
 //! together. The tree comes from [`super::tree`], the keys from [`super::keys`]; columns, rules and
-//! policy are read next door. What only the data can tell is left to [`super::bind`].
+//! policy are read next door. What only the data can tell is left to the rules of [`crate::checks`].
 
 use super::fields::{Fields, Sink, nearest, not_supported};
 use super::tree::{self, Kind, Node};
