@@ -16,6 +16,10 @@ const AGREE: f64 = 0.9;
 
 /// Lower bound of the unexplained share that takes rows out; clean news stays below 0.48.
 const ACCUSE: f64 = 0.50;
+/// The same where the data has jargon: its words reach 0.58 on clean package descriptions.
+const ACCUSE_TOPICAL: f64 = 0.60;
+/// Suspects that keep company make a dataset of jargon.
+const TOPICS: usize = 3;
 /// Chance that rows picked for planting share another word like this; a topic's words are far below.
 const COMPANY: f64 = 1e-3;
 /// Rows that must differ from one another: four near-copies of one headline are one label error.
@@ -171,6 +175,8 @@ fn usual(windows: &[&Window], offset: isize) -> Option<(Piece, f64)> {
 /// Names every suspect and weighs what speaks for its honesty.
 pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String]) -> Vec<TextGroup> {
     let mut out: Vec<TextGroup> = Vec::new();
+    let topical = suspects.iter().filter(|s| s.company < COMPANY.ln()).count() >= TOPICS;
+    let accuse = if topical { ACCUSE_TOPICAL } else { ACCUSE };
     for (s, list) in suspects.iter().zip(windows.lists) {
         let list: Vec<&Window> = list.values().collect();
         let Some(len) = list.first().map(|w| w.len as isize) else { continue };
@@ -193,7 +199,7 @@ pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String]) -> Vec
         let before = usual(&list, from - 1).map_or(0.0, |u| u.1);
         let after = usual(&list, to).map_or(0.0, |u| u.1);
         let mut reasons = Vec::new();
-        if s.unexplained_lower < ACCUSE {
+        if s.unexplained_lower < accuse {
             reasons.push(format!("the rest of its rows leaves only {:.0}% of the label unexplained for sure", s.unexplained_lower * 100.0));
         }
         if s.clusters < DIFFERENT {
@@ -206,7 +212,7 @@ pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String]) -> Vec
         if before >= AGREE && after >= AGREE {
             reasons.push("it always stands between the same words, as in a template".into());
         }
-        let weak = s.unexplained_lower < ACCUSE && reasons.len() == 1 && s.nominee.rows == s.nominee.with_label;
+        let weak = s.unexplained_lower < accuse && reasons.len() == 1 && s.nominee.rows == s.nominee.with_label;
         let action = if reasons.is_empty() { Action::Quarantine } else { Action::Review };
         let label = &classes[s.nominee.class as usize];
         out.push(TextGroup {
