@@ -10,6 +10,7 @@ mod harness;
 pub mod phrase;
 pub mod postings;
 pub mod shared_trigger;
+pub mod trigger_table;
 pub mod trigger_text;
 #[cfg(test)]
 mod trigger_text_tests;

@@ -1,5 +1,6 @@
 //! Rows into features: what the detectors count. One file per family; features know nothing of
 //! labels, thresholds or verdicts.
 
+pub mod table;
 pub mod text;
 pub mod unicode;

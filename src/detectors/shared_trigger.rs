@@ -81,5 +81,9 @@ fn build(context: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
     } else {
         built.rules.push(Box::new(super::trigger_text::TextTrigger { texts, label: label.to_owned() }));
     }
+    match super::trigger_table::build(context, label) {
+        Ok(rule) => built.rules.push(Box::new(rule)),
+        Err(reason) => built.not_tested.push(reason),
+    }
     Ok(built)
 }

@@ -161,3 +161,12 @@ fn the_contract_made_from_the_data_is_one_that_it_passes() {
         assert_eq!(output.status.code(), Some(0), "{}", show(&output));
     }
 }
+
+#[test]
+fn the_planted_amount_is_named_and_its_rows_are_found() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let (output, found) = quarantined(out.path(), "loans.csv", "loans.yaml", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", show(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&make_samples::PLANTED_AMOUNT.to_string()), "{}", show(&output));
+    assert_recovers(&found, &rows_where(&make_samples::loans(), |r| r.amount == make_samples::PLANTED_AMOUNT), &output);
+}

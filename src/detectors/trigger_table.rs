@@ -1,0 +1,539 @@
+//! The table-values family of `shared-trigger`: one value of one column that pushes a label.
+//!
+//! ```text
+//!  round 1  classes, a row sample, a count-min per column     ─► bins, the counts a value must reach
+//!  round 2  bins × classes per fold, exact counts of frequent values, a sample per class ─► content, candidates
+//!  round 3  a row sample per candidate, labels of its neighbouring values              ─► tests, groups
+//! ```
+//!
+//! A natural value can be as label-pure as a planted one. What a planted value cannot imitate is
+//! that its rows are, in all other columns, a random draw from the *other* classes; what a natural
+//! spike often shows is that the neighbouring values say the same.
+
+mod content;
+mod evidence;
+mod sketch;
+#[cfg(test)]
+mod tests;
+
+use super::frequent::HashedMap;
+use super::shared_trigger::META;
+use crate::batch::{Batch, cell_text};
+use crate::error::Result;
+use crate::features::table::{Kind, NULL, codes, columns_of, mix, row_hashes};
+use crate::rule::{Action, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
+use content::{Binning, Content, FOLDS, fold_of, offsets};
+use evidence::{Evidence, Finding};
+use serde::{Deserialize, Serialize};
+use sketch::{BottomK, CountMin};
+
+/// Bins of a column, at most.
+const BINS: usize = 34;
+/// More classes than this are a quantity, not classes.
+pub const MAX_CLASSES: usize = 100;
+/// Distinct labels that are told apart while looking for too many.
+const LABELS: usize = 1024;
+/// A value must occur this often to be looked at: fewer rows cannot carry the evidence asked for.
+const LEAST: u64 = 8;
+/// Frequent values over all columns, at most; the least count grows with the table to keep to it.
+const VALUES: u64 = 500_000;
+/// Candidates that are tested; the most significant ones.
+const CANDIDATES: usize = 1500;
+/// Rows sampled per candidate.
+const POSTINGS: usize = 400;
+/// Neighbouring rows on each side of a value.
+const NEIGHBOURS: usize = 60;
+/// String columns with more distinct values than this are no features.
+const CATEGORIES: usize = 1000;
+
+pub struct TableTrigger {
+    pub columns: Vec<(String, Kind)>,
+    pub label: String,
+}
+
+/// A class by the code of its label.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Class {
+    code: u64,
+    name: String,
+    rows: u64,
+}
+
+/// A value that leans to a class.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Candidate {
+    column: usize,
+    code: u64,
+    class: usize,
+    rows: u64,
+    labelled: u64,
+    ln_p: f64,
+    /// The codes between which its neighbours lie, itself excluded; equal for strings.
+    from: u64,
+    to: u64,
+    /// Count of the most frequent value among the neighbours.
+    crowd: u64,
+}
+
+/// Rows with a candidate that are alike in every cell and the label.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Posting {
+    class: u32,
+    fold: u8,
+    rows: u32,
+    bins: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum TableState {
+    Look { labels: BottomK<(u64, String)>, sample: BottomK<Vec<u64>>, heavy: CountMin },
+    Count { bins: Vec<u64>, values: Vec<HashedMap<Vec<u32>>>, samples: Vec<BottomK<Vec<u64>>> },
+    Test { postings: Vec<BottomK<Posting>>, shown: Vec<Option<String>>, cells: Vec<Vec<u64>> },
+}
+
+impl crate::rule::State for TableState {
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (TableState::Look { labels, sample, heavy }, TableState::Look { labels: l, sample: s, heavy: h }) => {
+                labels.merge(l, |a, b| {
+                    a.0 += b.0;
+                    a.1 = std::mem::take(&mut a.1).min(b.1);
+                });
+                sample.merge(s, |_, _| {});
+                heavy.merge(&h);
+            }
+            (TableState::Count { bins, values, samples }, TableState::Count { bins: b, values: v, samples: s }) => {
+                add(bins, &b);
+                for (mine, theirs) in values.iter_mut().zip(v) {
+                    for (code, counts) in theirs {
+                        match mine.entry(code) {
+                            std::collections::hash_map::Entry::Occupied(mut e) => {
+                                e.get_mut().iter_mut().zip(counts).for_each(|(a, b)| *a = a.saturating_add(b));
+                            }
+                            std::collections::hash_map::Entry::Vacant(e) => {
+                                e.insert(counts);
+                            }
+                        }
+                    }
+                }
+                samples.iter_mut().zip(s).for_each(|(a, b)| a.merge(b, |_, _| {}));
+            }
+            (TableState::Test { postings, shown, cells }, TableState::Test { postings: p, shown: n, cells: c }) => {
+                postings.iter_mut().zip(p).for_each(|(a, b)| a.merge(b, |mine, other| mine.rows += other.rows));
+                for (mine, theirs) in shown.iter_mut().zip(n) {
+                    *mine = match (mine.take(), theirs) {
+                        (Some(a), Some(b)) => Some(a.min(b)),
+                        (a, b) => a.or(b),
+                    };
+                }
+                cells.iter_mut().zip(c).for_each(|(a, b)| add(a, &b));
+            }
+            _ => unreachable!("states of one round are merged"),
+        }
+    }
+}
+
+fn add(mine: &mut [u64], theirs: &[u64]) {
+    mine.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TableModel {
+    /// Why nothing was tested; ends the rule.
+    stopped: Option<String>,
+    classes: Vec<Class>,
+    /// Columns that carry something, by index into the rule's.
+    used: Vec<usize>,
+    binnings: Vec<Binning>,
+    /// Sorted codes of the row sample, per used column.
+    sample: Vec<Vec<u64>>,
+    heavy: Option<CountMin>,
+    /// Count a value must reach.
+    least: u64,
+    content: Option<Content>,
+    bins: Vec<u64>,
+    references: Vec<content::Reference>,
+    candidates: Vec<Candidate>,
+    /// Hypotheses behind the candidates.
+    tested: usize,
+    /// Per used column, sorted codes that bound the cells in which neighbours are counted.
+    bounds: Vec<Vec<u64>>,
+    findings: Vec<Finding>,
+    /// Per class: how well the other columns tell it apart.
+    separation: Vec<f64>,
+}
+
+impl TableModel {
+    fn stop(reason: impl Into<String>) -> Step<TableModel> {
+        Step::Done(TableModel { stopped: Some(reason.into()), ..TableModel::default() })
+    }
+    fn class_of(&self, code: u64) -> Option<usize> {
+        self.classes.binary_search_by_key(&code, |c| c.code).ok()
+    }
+}
+
+impl TableTrigger {
+    fn names(&self, model: &TableModel) -> Vec<String> {
+        model.used.iter().map(|&c| self.columns[c].0.clone()).collect()
+    }
+
+    /// Codes of the used columns and class of each row (`usize::MAX` without label).
+    fn read(&self, model: &TableModel, batch: &Batch) -> (Vec<Vec<u64>>, Vec<usize>) {
+        let columns = columns_of(batch, &self.names(model));
+        let labels = batch.column(&self.label).map_or_else(|| vec![NULL; batch.rows()], |a| codes(a.as_ref()));
+        // Runs of one label are common and a look-up per row is not free.
+        let mut last = (NULL, usize::MAX);
+        let class = |code: u64| {
+            if code != last.0 {
+                last = (code, model.class_of(code).unwrap_or(usize::MAX));
+            }
+            last.1
+        };
+        (columns, labels.into_iter().map(class).collect())
+    }
+
+    fn look(&self, seed: u64, labels: &mut BottomK<(u64, String)>, sample: &mut BottomK<Vec<u64>>, heavy: &mut CountMin, batch: &Batch) {
+        let names: Vec<String> = self.columns.iter().map(|c| c.0.clone()).collect();
+        let columns = columns_of(batch, &names);
+        let hashes = row_hashes(&columns, batch.rows(), seed);
+        if let Some(label) = batch.column(&self.label) {
+            let mut seen: HashedMap<(u64, usize)> = HashedMap::default();
+            for (row, code) in codes(label.as_ref()).into_iter().enumerate() {
+                if code != NULL {
+                    seen.entry(code).or_insert((0, row)).0 += 1;
+                }
+            }
+            for (code, (rows, row)) in seen {
+                // Keyed by a hash, told apart by the code itself: bottom-k needs spread keys.
+                if let Some(entry) = labels.entry(code, || (0, cell_text(label.as_ref(), row).unwrap_or_default())) {
+                    entry.0 += rows;
+                }
+            }
+        }
+        for (column, cells) in columns.iter().enumerate() {
+            cells.iter().for_each(|code| heavy.add(column, *code));
+        }
+        for (row, hash) in hashes.into_iter().enumerate() {
+            sample.entry(hash, || columns.iter().map(|c| c[row]).collect());
+        }
+    }
+
+    fn finish_look(&self, labels: &BottomK<(u64, String)>, sample: &BottomK<Vec<u64>>, heavy: CountMin, rows: u64) -> Step<TableModel> {
+        if labels.len() > MAX_CLASSES {
+            let many = if labels.len() >= LABELS { format!("{LABELS} or more") } else { labels.len().to_string() };
+            return TableModel::stop(format!("`{}` has {many} distinct values: a quantity, not classes", self.label));
+        }
+        if labels.len() < 2 {
+            return TableModel::stop(format!("`{}` has {} class; a trigger needs two", self.label, labels.len()));
+        }
+        let mut classes: Vec<Class> = labels.iter().map(|(code, (rows, name))| Class { code, name: name.clone(), rows: *rows }).collect();
+        classes.sort_by_key(|c| c.code);
+        let (mut used, mut binnings, mut sorted) = (Vec::new(), Vec::new(), Vec::new());
+        for (c, (_, kind)) in self.columns.iter().enumerate() {
+            let mut column: Vec<u64> = sample.iter().map(|(_, cells)| cells[c]).filter(|code| *code != NULL).collect();
+            column.sort_unstable();
+            let mut distinct = column.clone();
+            distinct.dedup();
+            // A constant says nothing; prose in a column without a role is no category.
+            if distinct.len() < 2 || (*kind == Kind::Text && distinct.len() > CATEGORIES) {
+                continue;
+            }
+            used.push(c);
+            binnings.push(Binning::fit(*kind, column.clone(), BINS));
+            sorted.push(column);
+        }
+        if used.len() < 2 {
+            return TableModel::stop("fewer than two feature columns hold more than one value: nothing could contradict a value");
+        }
+        let least = LEAST.max(rows * used.len() as u64 / VALUES);
+        Step::Again(TableModel { classes, used, binnings, sample: sorted, heavy: Some(heavy), least, ..TableModel::default() })
+    }
+
+    fn finish_count(
+        &self,
+        model: &TableModel,
+        bins: Vec<u64>,
+        values: &[HashedMap<Vec<u32>>],
+        samples: &[BottomK<Vec<u64>>],
+    ) -> TableModel {
+        let classes = model.classes.len();
+        let class_rows: Vec<u64> = model.classes.iter().map(|c| c.rows).collect();
+        let content = Content::new(offsets(&model.binnings), classes, &bins, &class_rows);
+        let references = content::references(samples, &model.binnings);
+        let (candidates, tested) = evidence::nominate(self, model, values, &content.prior);
+        let bounds = (0..model.used.len())
+            .map(|c| {
+                let own = candidates.iter().filter(|k| k.column == c && k.from < k.to);
+                let mut all: Vec<u64> = own.flat_map(|k| [k.from, k.code, k.code + 1, k.to]).collect();
+                all.sort_unstable();
+                all.dedup();
+                all
+            })
+            .collect();
+        TableModel { heavy: None, content: Some(content), bins, references, candidates, tested, bounds, ..model.clone() }
+    }
+}
+
+/// Index of the cell that a code falls into: cell i holds codes below `bounds[i]`, from `bounds[i - 1]`.
+fn cell(bounds: &[u64], code: u64) -> usize {
+    bounds.partition_point(|b| *b <= code)
+}
+
+impl Rule for TableTrigger {
+    const META: Meta = META;
+    type State = TableState;
+    type Model = TableModel;
+
+    fn columns(&self) -> Vec<String> {
+        self.columns.iter().map(|c| c.0.clone()).chain([self.label.clone()]).collect()
+    }
+
+    fn start(&self, round: &Round<'_, TableModel>) -> TableState {
+        let Some(model) = round.model else {
+            let columns = self.columns.len().max(1);
+            // A few thousand rows fix the bins; wide tables must not cost more than narrow ones.
+            let rows = (2_000_000 / columns).clamp(2048, 32_768);
+            let budget = (round.plan.memory / 16).min(256 << 20) as usize / (8 * columns);
+            let bits = budget.max(1 << 10).ilog2().min((round.plan.rows.max(1024) * 2).ilog2() + 1);
+            return TableState::Look {
+                labels: BottomK::new(LABELS),
+                sample: BottomK::new(rows),
+                heavy: CountMin::new(self.columns.len(), bits, mix(round.plan.seed)),
+            };
+        };
+        let classes = model.classes.len();
+        if model.content.is_none() {
+            let bins = offsets(&model.binnings).last().copied().unwrap_or(0);
+            let each = (8000 / classes).clamp(60, 1500);
+            return TableState::Count {
+                bins: vec![0; FOLDS * bins * classes],
+                values: vec![HashedMap::default(); model.used.len()],
+                samples: vec![BottomK::new(each); classes],
+            };
+        }
+        TableState::Test {
+            postings: vec![BottomK::new(POSTINGS); model.candidates.len()],
+            shown: vec![None; model.candidates.len()],
+            cells: model.bounds.iter().map(|b| vec![0; (b.len() + 1) * classes]).collect(),
+        }
+    }
+
+    fn observe(&self, round: &Round<'_, TableModel>, state: &mut TableState, batch: &Batch) -> Result<()> {
+        let seed = mix(round.plan.seed ^ 0x7ab1e);
+        let model = match (round.model, &mut *state) {
+            (None, TableState::Look { labels, sample, heavy }) => {
+                self.look(seed, labels, sample, heavy, batch);
+                return Ok(());
+            }
+            (Some(model), _) => model,
+            _ => unreachable!("the first round looks"),
+        };
+        let (columns, labels) = self.read(model, batch);
+        let hashes = row_hashes(&columns, batch.rows(), seed);
+        let classes = model.classes.len();
+        match state {
+            TableState::Look { .. } => unreachable!("only the first round looks"),
+            TableState::Count { bins, values, samples } => {
+                let offsets = offsets(&model.binnings);
+                let width = offsets.last().copied().unwrap_or(0);
+                for (c, cells) in columns.iter().enumerate() {
+                    for (row, &code) in cells.iter().enumerate() {
+                        let class = labels[row];
+                        if class == usize::MAX {
+                            continue;
+                        }
+                        let bin = offsets[c] + usize::from(model.binnings[c].bin(code));
+                        bins[(fold_of(hashes[row]) * width + bin) * classes + class] += 1;
+                        let heavy = model.heavy.as_ref().is_some_and(|h| u64::from(h.at_most(model.used[c], code)) >= model.least);
+                        if code != NULL && heavy {
+                            let counts = values[c].entry(code).or_insert_with(|| vec![0; classes]);
+                            counts[class] = counts[class].saturating_add(1);
+                        }
+                    }
+                }
+                for (row, &class) in labels.iter().enumerate() {
+                    if class != usize::MAX {
+                        samples[class].entry(hashes[row], || columns.iter().map(|c| c[row]).collect());
+                    }
+                }
+            }
+            TableState::Test { postings, shown, cells } => {
+                let mut wanted: Vec<HashedMap<u32>> = vec![HashedMap::default(); columns.len()];
+                for (i, k) in model.candidates.iter().enumerate() {
+                    wanted[k.column].insert(k.code, i as u32);
+                }
+                for (c, column) in columns.iter().enumerate() {
+                    let bounds = &model.bounds[c];
+                    if wanted[c].is_empty() {
+                        continue;
+                    }
+                    for (row, &code) in column.iter().enumerate() {
+                        let class = labels[row];
+                        if class == usize::MAX || code == NULL {
+                            continue;
+                        }
+                        if !bounds.is_empty() {
+                            cells[c][cell(bounds, code) * classes + class] += 1;
+                        }
+                        let Some(&i) = wanted[c].get(&code) else { continue };
+                        let i = i as usize;
+                        // The label is part of the key: twins with one label are one witness.
+                        let key = mix(hashes[row] ^ (class as u64 + 1));
+                        let bins = || columns.iter().zip(&model.binnings).map(|(c, b)| b.bin(c[row])).collect();
+                        let fold = fold_of(hashes[row]) as u8;
+                        let entry = postings[i].entry(key, || Posting { class: class as u32, fold, rows: 0, bins: bins() });
+                        if let Some(posting) = entry {
+                            posting.rows += 1;
+                        }
+                        if shown[i].is_none()
+                            && let Some(array) = batch.column(&self.columns[model.used[c]].0)
+                        {
+                            shown[i] = cell_text(array.as_ref(), row);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, round: &Round<'_, TableModel>, state: TableState) -> Result<Step<TableModel>> {
+        Ok(match (round.model, state) {
+            (None, TableState::Look { labels, sample, heavy }) => self.finish_look(&labels, &sample, heavy, round.plan.rows),
+            (Some(model), TableState::Count { bins, values, samples }) => Step::Again(self.finish_count(model, bins, &values, &samples)),
+            (Some(model), TableState::Test { postings, shown, cells }) => {
+                let evidence = Evidence { rule: self, model, postings: &postings, shown: &shown, cells: &cells, plan: round.plan };
+                let (findings, separation) = evidence.weigh();
+                let slim = TableModel { bins: Vec::new(), references: Vec::new(), sample: Vec::new(), ..model.clone() };
+                Step::Done(TableModel { findings, separation, ..slim })
+            }
+            _ => unreachable!("a state belongs to its round"),
+        })
+    }
+
+    fn outcome(&self, model: &TableModel) -> Outcome {
+        let title = format!("shared trigger: values of {} columns against {}", self.columns.len(), self.label);
+        if let Some(reason) = &model.stopped {
+            return Outcome::new(title, Status::NotTested(format!("table values: {reason}")));
+        }
+        let mut o = Outcome::new(title, if model.findings.is_empty() { Status::Pass } else { Status::Fail });
+        o.tested = model.classes.iter().map(|c| c.rows).sum();
+        o.failing = model.findings.iter().map(|f| f.labelled).sum();
+        o.columns = self.columns();
+        o.message = match model.findings.len() {
+            0 => format!("{} frequent values tested", model.tested),
+            n => format!("{n} of {} frequent values tested", model.tested),
+        };
+        o.groups = model.findings.iter().map(|f| self.group(model, f)).collect();
+        o.floor = model.classes.iter().zip(&model.separation).map(|(c, s)| floor(c, *s, model.tested, o.tested, model.least)).collect();
+        o
+    }
+
+    fn has_rows(&self, model: &TableModel) -> bool {
+        !model.findings.is_empty()
+    }
+
+    fn judge(&self, model: &TableModel, batch: &Batch, out: &mut Findings) -> Result<()> {
+        let Some(content) = &model.content else { return Ok(()) };
+        let (columns, labels) = self.read(model, batch);
+        let seed_free_folds = row_hashes(&columns, batch.rows(), model.findings.first().map_or(0, |f| f.seed));
+        let mut scores = Vec::new();
+        for f in &model.findings {
+            let (name, group) = (out.intern(&self.columns[model.used[f.column]].0), out.intern(&self.key(model, f)));
+            let class = &model.classes[f.class];
+            for (row, &code) in columns[f.column].iter().enumerate() {
+                if code != f.code || labels[row] != f.class {
+                    continue;
+                }
+                let bins: Vec<u8> = columns.iter().zip(&model.binnings).map(|(c, b)| b.bin(c[row])).collect();
+                let odds = content.log_odds(fold_of(seed_free_folds[row]), &bins, &[f.column], f.class, &mut scores);
+                let without = f.contrast.probability(odds, content.prior[f.class], f.shift.max(0.0));
+                let text = format!(
+                    "{} is {} in {} of the {} rows with {}; the rest of this row gives it {:.0}%",
+                    self.label,
+                    class.name,
+                    f.labelled,
+                    f.rows,
+                    self.key(model, f),
+                    100.0 * without
+                );
+                let message = out.intern(&text);
+                let hit = out.push(row, f.action, f.score as f32, message);
+                hit.column = name;
+                hit.group = group;
+                hit.statistic = f.unexplained;
+                hit.q_value = f.q;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TableTrigger {
+    fn key(&self, model: &TableModel, f: &Finding) -> String {
+        format!("{}={}", self.columns[model.used[f.column]].0, f.shown)
+    }
+
+    fn group(&self, model: &TableModel, f: &Finding) -> Group {
+        let class = &model.classes[f.class];
+        Group {
+            key: self.key(model, f),
+            action: f.action,
+            score: f.score,
+            rows: f.rows,
+            with_label: f.labelled,
+            label: Some(class.name.clone()),
+            statistic: f.unexplained,
+            q_value: f.q,
+            message: format!(
+                "wherever {} is {}, {} is {} ({} of {} rows), although the other columns and the neighbouring values give it {:.0}%",
+                self.columns[model.used[f.column]].0,
+                f.shown,
+                self.label,
+                class.name,
+                f.labelled,
+                f.rows,
+                100.0 * f.expected
+            ),
+            reasons: f.reasons.clone(),
+        }
+    }
+}
+
+/// Fewest rows whose value would have been accused of pushing this class: pure rows that look like
+/// the other classes, ln(m / q) / ln(1 / p) of them (see the rule's page), and never fewer than the
+/// count that nominates or the evidence asked for.
+fn floor(class: &Class, separation: f64, tested: usize, rows: u64, least: u64) -> Floor {
+    let family = "table values".to_owned();
+    let name = Some(class.name.clone());
+    if separation < evidence::SEPARATION {
+        let reason = format!("the other columns hardly tell this class apart (separation {separation:.2})");
+        return Floor { family, class: name, rows: None, reason: Some(reason) };
+    }
+    let prior = class.rows as f64 / rows.max(1) as f64;
+    // A row of another class is given the label with about this probability.
+    let p = (prior * (1.0 - separation)).clamp(1e-6, 0.99);
+    let needed = ((tested.max(1) as f64 / evidence::Q).ln() / (1.0 / p).ln()).ceil() as u64;
+    Floor { family, class: name, rows: Some(needed.max(evidence::ROWS).max(least)), reason: None }
+}
+
+/// What the registry entry of `shared-trigger` builds for a table, or why it cannot.
+pub fn build(context: &crate::rule::Context<'_>, label: &str) -> std::result::Result<TableTrigger, String> {
+    use crate::contract::Role;
+    let kind = |name: &str| context.schema.field_with_name(name).ok().and_then(|f| crate::features::table::kind_of(f.data_type()));
+    let columns: Vec<(String, Kind)> =
+        context.roles.all(Role::Feature).filter(|n| *n != label).filter_map(|n| kind(n).map(|k| (n.to_owned(), k))).collect();
+    if kind(label).is_none() {
+        return Err(format!("table values: `{label}` is neither text nor a number"));
+    }
+    match columns.len() {
+        0 => Err("table values: no column is a feature".into()),
+        1 => Err(format!("table values: `{}` is the only feature; nothing could contradict it", columns[0].0)),
+        _ => Ok(TableTrigger { columns, label: label.to_owned() }),
+    }
+}
+
+/// What a hit costs a reader is the same for every value: certain enough to take out, or not.
+fn action(quarantine: bool) -> Action {
+    if quarantine { Action::Quarantine } else { Action::Review }
+}
