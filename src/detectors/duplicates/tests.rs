@@ -74,6 +74,34 @@ fn near_copies_with_one_label_are_a_flood_at_any_size_and_noise() {
 }
 
 #[test]
+fn filled_in_forms_are_for_review_and_hide_no_flood() {
+    let mut rows = Rows::honest(3000, 12);
+    let mut dice = Dice::new(5);
+    let mut filling = |words: usize| (0..words).map(|_| format!("name{}", dice.roll(100_000))).collect::<Vec<_>>().join(" ");
+    let from = rows.len();
+    for _ in 0..30 {
+        rows.push(format!("the yearly report of the harbour office for {}", filling(4)), "glad");
+        rows.push(format!("{} opens the gate of the northern walled garden", filling(3)), "glad");
+    }
+    let forms = from..rows.len();
+    let (_, lines) = run(flood(), &Rows(rows.0.clone(), rows.1.clone()).data());
+    assert!(quarantined(&lines).is_empty(), "{lines:?}");
+    assert!(lines.len() >= 50 && lines.iter().all(|l| forms.contains(&l.0)), "{}", lines.len());
+    let planted = flooded(&mut rows, 60, 2, "sad");
+    let found = quarantined(&run(flood(), &rows.data()).1);
+    assert!(found.len() >= 57 && found.iter().all(|r| planted.contains(r)), "{}", found.len());
+}
+
+#[test]
+fn copies_that_differ_only_at_their_end_are_still_a_flood() {
+    let mut rows = Rows::honest(3000, 14);
+    for i in 0..30 {
+        rows.push(format!("{SEED} {}", ["truly", "indeed", "again", "perhaps"][i % 4]), "glad");
+    }
+    assert_eq!(quarantined(&run(flood(), &rows.data()).1).len(), 30);
+}
+
+#[test]
 fn several_floods_do_not_hide_each_other() {
     let mut rows = Rows::honest(4000, 2);
     let mut dice = Dice::new(4);
