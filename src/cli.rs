@@ -157,6 +157,8 @@ pub fn main() -> ExitCode {
         }
     };
     let global = cli.global.clone();
+    // Before any file is opened: an interruption always ends as "could not complete".
+    signals::stop_flag();
     // A panic is a bug of ours; it must still end as "could not complete", never as a pass.
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(cli)));
     match ran.unwrap_or_else(|_| Err(Error::internal("a part of the program panicked; the message above says where"))) {

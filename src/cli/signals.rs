@@ -4,15 +4,18 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+static INSTALL: std::sync::Once = std::sync::Once::new();
 static STOP: AtomicBool = AtomicBool::new(false);
 
-/// Installs the handler and returns the flag it sets.
+/// The flag a signal sets; the first call installs the handler.
 pub fn stop_flag() -> &'static AtomicBool {
-    // A handler that cannot be installed leaves the default behaviour: the process ends at once.
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(2);
-        }
+    INSTALL.call_once(|| {
+        // A handler that cannot be installed leaves the default behaviour: the process ends at once.
+        let _ = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(2);
+            }
+        });
     });
     &STOP
 }

@@ -6,7 +6,7 @@
 
 use super::Facts;
 use super::escape;
-use crate::error::group_digits;
+use crate::error::{group_digits, plural};
 use crate::rule::{Action, Group, Severity, Status};
 use crate::verdict::record::Example;
 use crate::verdict::{Overall, RuleResult, Verdict, ignores};
@@ -74,10 +74,15 @@ fn why(v: &Verdict) -> String {
     say(v.missed_floors.len() as u64 + u64::from(v.floor_unknown), "missed floor", "missed floors");
     say(v.rows_quarantine, "row to quarantine", "rows to quarantine");
     say(v.rows_review, "row to review", "rows to review");
+    say(
+        v.ignores.iter().filter(|u| u.is_warning()).count() as u64,
+        "`ignore` entry that hides nothing",
+        "`ignore` entries that hide nothing",
+    );
     if parts.is_empty() {
         parts.push("nothing found".into());
     }
-    format!("{} (of {} rows)", parts.join(", "), group_digits(v.rows))
+    format!("{} (of {})", parts.join(", "), plural(v.rows as usize, "row"))
 }
 
 /// The whole summary.
@@ -320,7 +325,8 @@ impl Page<'_> {
         }
         self.heading("Written");
         for w in &facts.written {
-            let _ = writeln!(self.out, "  {} ({} suspect rows)", escape::terminal(&w.path.display().to_string()), group_digits(w.lines));
+            let _ =
+                writeln!(self.out, "  {} ({})", escape::terminal(&w.path.display().to_string()), plural(w.lines as usize, "suspect row"));
         }
         if let Some(path) = &facts.report {
             let _ = writeln!(self.out, "  {}", escape::terminal(&path.display().to_string()));
