@@ -166,6 +166,9 @@ fn assemble(context: &Context<'_>, options: &Options<'_>) -> Result<Assembled> {
         if !verdict::selected(&options.select, &options.ignore, meta.code, meta.name) {
             continue;
         }
+        if context.contract.inferred && meta.code.starts_with('C') {
+            continue;
+        }
         let listed = |reason: String| NotTested { code: meta.code.into(), name: meta.name.into(), reason };
         if meta.code.starts_with('P') {
             if poisoning.off {

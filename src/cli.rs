@@ -196,6 +196,13 @@ fn width() -> usize {
 }
 
 fn run(cli: Cli) -> Result<u8> {
+    if let Some(folder) = &cli.global.tmp {
+        if !folder.is_dir() {
+            return Err(Error::usage(format!("--tmp {}: there is no such folder", folder.display())));
+        }
+        // The first caller decides, and this is the first.
+        let _ = tempfile::env::override_temp_dir(folder);
+    }
     match cli.verb {
         Verb::Check(args) => return check::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),

@@ -68,6 +68,8 @@ pub struct Contract {
     pub ignore: Vec<Ignore>,
     /// Problems that are not errors: expired ignores are found at run time, vacuous rules here.
     pub warnings: Vec<Diagnostic>,
+    /// Nobody wrote it: only the roles were guessed, so it promises nothing that could be checked.
+    pub inferred: bool,
 }
 
 /// How text files are to be read; `None` means "find out".

@@ -77,14 +77,43 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
         progress,
         stop: signals::stop_flag(),
     };
+    if global.verbose {
+        super::complain(&format!("{}", Opened { source: &source, contract: &contract, options: &options }));
+    }
     let result = check(&contract, &source, &options);
     bar.clear();
     let (verdict, facts) = result?;
+    if global.verbose {
+        for rule in verdict.rules.iter().filter(|r| r.spent.as_millis() > 0) {
+            super::complain(&super::lines(&format!("{:>8.1?} {} {}", rule.spent, rule.meta.code, rule.outcome.title)));
+        }
+        super::complain(&format!("{:>8.1?} in all", facts.elapsed));
+    }
     let view = View { width: super::width(), color: global.stdout_color() };
     // Quiet keeps the one line that a log needs.
     let text = if global.quiet { terminal::verdict_line(&verdict, view) } else { terminal::summary(&verdict, &facts, view) };
     say(&text)?;
     Ok(verdict.exit)
+}
+
+/// What `--verbose` says before the work begins.
+struct Opened<'a> {
+    source: &'a Source,
+    contract: &'a Contract,
+    options: &'a Options<'a>,
+}
+
+impl std::fmt::Display for Opened<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (s, o) = (self.source, self.options);
+        let rows = crate::error::plural(s.rows() as usize, "row");
+        writeln!(f, "{} in {} below {}", rows, crate::error::plural(s.files.len(), "file"), super::lines(&s.root.display().to_string()))?;
+        let roles = crate::contract::Roles::resolve(self.contract, &s.schema);
+        for (name, role) in &roles.columns {
+            writeln!(f, "  {} is {}", super::lines(name), role.as_str())?;
+        }
+        write!(f, "{} threads, {} MB, seed {}", o.threads, o.memory / 1_000_000, o.seed)
+    }
 }
 
 /// The contract and the data it is about, each found by the other where only one was named.

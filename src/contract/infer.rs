@@ -47,6 +47,7 @@ pub fn roles_only(input: &impl crate::engine::Input, schema: &SchemaRef) -> Resu
     let columns: Vec<(&str, &DataType, &Seen)> =
         schema.fields().iter().zip(&seen).map(|(f, s)| (f.name().as_str(), f.data_type(), s)).collect();
     let mut contract = super::parse::parse(None, "taster: 1\n")?;
+    contract.inferred = true;
     for ((name, ..), guess) in columns.iter().zip(guess::roles(&columns)) {
         if let Some((role, _)) = guess {
             contract.columns.push(super::ColumnSpec::guessed((*name).to_owned(), role));

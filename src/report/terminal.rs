@@ -89,7 +89,7 @@ fn why(v: &Verdict) -> String {
 pub fn summary(verdict: &Verdict, facts: &Facts, view: View) -> String {
     let mut p = Page { out: verdict_line(verdict, view), view: View { width: view.width.clamp(40, 200), ..view }, facts };
     let total = verdict.evaluated + verdict.not_evaluated;
-    let mut counts = format!("{} rules: {} evaluated, {} not", total, verdict.evaluated, verdict.not_evaluated);
+    let mut counts = format!("{}: {} evaluated, {} not", plural(total, "rule"), verdict.evaluated, verdict.not_evaluated);
     if !verdict.not_tested.is_empty() {
         let _ = write!(counts, "; {} not tested", verdict.not_tested.len());
     }
