@@ -32,6 +32,8 @@ const SPIKE: f64 = 2.0;
 /// From here on a value that is foreign on its own needs no further witness: an attacker may choose
 /// his rows, and then they are no random draw. Natural spikes in income data reach 1.3.
 const SPIKE_ALONE: f64 = 5.0;
+/// The share asked of a value that towers like this: no clean table looked at had a candidate that did.
+const FOREIGN_TOWER: f64 = 0.40;
 /// Label share left unexplained by other columns and neighbouring values, lower bound.
 const UNEXPLAINED: f64 = 0.20;
 /// Log10 of the probability, over all columns, that rows drawn from the other classes differ as much
@@ -69,7 +71,7 @@ pub struct Finding {
 /// Values that lean to a class, the most significant ones, and how many were looked at.
 pub fn nominate(rule: &TableTrigger, model: &TableModel, values: &[HashedMap<Vec<u32>>], prior: &[f64]) -> (Vec<Candidate>, usize) {
     let all: u64 = model.classes.iter().map(|c| c.rows).sum();
-    let mut found = Vec::new();
+    let (mut found, mut towers) = (Vec::new(), Vec::new());
     let mut tested = 0;
     for (column, counts) in values.iter().enumerate() {
         let kind = rule.columns[model.used[column]].1;
@@ -89,22 +91,34 @@ pub fn nominate(rule: &TableTrigger, model: &TableModel, values: &[HashedMap<Vec
             }
             for (class, of) in counts[&code].iter().enumerate() {
                 let labelled = u64::from(*of);
-                if labelled < model.least || wilson(labelled as f64, rows as f64, Z95).0 < PURE.max(prior[class]) {
-                    continue;
-                }
-                let ln_p = ln_binomial_upper(labelled, rows, prior[class]);
-                if ln_p > (1e-3f64).ln() {
+                if labelled < model.least || wilson(labelled as f64, rows as f64, Z95).0 < PURE {
                     continue;
                 }
                 let (from, to) = if kind == Kind::Number { around(&model.sample[column], code, all) } else { (code, code) };
                 let inside = |other: &&(u64, u64)| other.0 != code && other.0 >= from && other.0 < to;
                 let crowd = frequent.iter().filter(inside).map(|f| f.1).max().unwrap_or(model.least / 2);
-                found.push(Candidate { column, code, class, rows, labelled, ln_p, from, to, crowd });
+                let ln_p = ln_binomial_upper(labelled, rows, prior[class]);
+                let candidate = Candidate { column, code, class, rows, labelled, ln_p, from, to, crowd };
+                if ln_p <= (1e-3f64).ln() {
+                    found.push(candidate);
+                } else if from < to && rows as f64 >= SPIKE * crowd as f64 {
+                    // A label that nearly every row has cannot be significant; a value that towers
+                    // over its neighbours is worth a look all the same.
+                    towers.push(candidate);
+                }
             }
         }
     }
     found.sort_by(|a, b| a.ln_p.total_cmp(&b.ln_p).then((a.column, a.code, a.class).cmp(&(b.column, b.code, b.class))));
     found.truncate(CANDIDATES);
+    // Compared as fractions, exactly.
+    let height = |c: &Candidate| (u128::from(c.rows), u128::from(c.crowd.max(1)));
+    towers.sort_by(|a, b| {
+        let ((a_rows, a_crowd), (b_rows, b_crowd)) = (height(a), height(b));
+        (b_rows * a_crowd).cmp(&(a_rows * b_crowd)).then((a.column, a.code, a.class).cmp(&(b.column, b.code, b.class)))
+    });
+    towers.truncate(CANDIDATES / 4);
+    found.extend(towers);
     // One value has one posting list; its most significant class speaks for it.
     let mut seen = BTreeSet::new();
     found.retain(|c| seen.insert((c.column, c.code)));
@@ -170,7 +184,7 @@ impl Evidence<'_> {
         let mut taken: Vec<&BTreeSet<u64>> = Vec::new();
         for i in order {
             let w = &weighed[i];
-            if q[i] > Q || w.unexplained < UNEXPLAINED || w.foreign <= 0.5 * FOREIGN {
+            if q[i] > Q || w.unexplained < UNEXPLAINED || w.foreign < FOREIGN_TOWER {
                 continue;
             }
             // A value that only rides on an accused one's rows is explained by it.
@@ -317,13 +331,14 @@ impl Evidence<'_> {
         if k.labelled < ROWS {
             honest.push(format!("only {} rows", k.labelled));
         }
-        if w.foreign < FOREIGN {
+        let tower = w.spike.is_some_and(|s| s >= SPIKE_ALONE);
+        if w.foreign < if tower { FOREIGN_TOWER } else { FOREIGN } {
             honest.push(format!("its rows may partly be honest: the bound is {:.0}%", 100.0 * w.foreign));
         } else if w.foreign < FOREIGN_ALONE && w.spike.is_none_or(|s| s < SPIKE) {
             honest.push("it does not stand out from the values around it".into());
         }
-        let towers = w.foreign >= FOREIGN_ALONE && w.spike.is_some_and(|s| s >= SPIKE_ALONE);
-        if w.drawn < DRAWN && !towers {
+        let chosen = tower && w.foreign >= FOREIGN_ALONE;
+        if w.drawn < DRAWN && !chosen {
             let column = w.drawn_column.map_or("another column", name);
             honest.push(format!(
                 "its rows are no random draw from the other classes: they differ in `{column}` (p {:.0e}), as those of a natural value do",
@@ -378,7 +393,8 @@ fn chi_squared(reference: &[f64], observed: &[f64]) -> Option<f64> {
     let shrink = all / (all + n);
     let x = shrink * cells.iter().map(|(e, o)| (o - e).powi(2) / e).sum::<f64>();
     let df = (cells.len() - 1) as f64;
-    let p = statrs::function::gamma::gamma_ur(df / 2.0, x / 2.0);
+    // The library has no answer for an exact fit, whose p is 1.
+    let p = statrs::function::gamma::checked_gamma_ur(df / 2.0, x / 2.0).unwrap_or(1.0);
     Some(p.max(1e-300).log10())
 }
 
@@ -394,6 +410,11 @@ mod tests {
         let x: f64 = 100.0 / 20.0 + 0.0 + 100.0 / 50.0;
         let expected = (-x / 2.0) / std::f64::consts::LN_10;
         assert!((p - expected).abs() < 1e-3, "{p} {expected}");
+    }
+
+    #[test]
+    fn an_exact_fit_has_p_one() {
+        assert_eq!(chi_squared(&[50.0, 50.0], &[10.0, 10.0]), Some(0.0));
     }
 
     #[test]
