@@ -22,7 +22,8 @@ use crate::batch::{Batch, cell_text};
 use crate::error::Result;
 use crate::features::table::{Kind, NULL, codes, columns_of, mix, row_hashes};
 use crate::rule::{Action, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
-use content::{Binning, Content, FOLDS, fold_of, offsets};
+use crate::stats::intervals::Z95;
+use content::{Binning, Content, Contrast, FOLDS, fold_of, logit, offsets};
 use evidence::{Evidence, Finding};
 use serde::{Deserialize, Serialize};
 use sketch::{BottomK, CountMin};
@@ -159,8 +160,8 @@ pub struct TableModel {
     /// Per used column, sorted codes that bound the cells in which neighbours are counted.
     bounds: Vec<Vec<u64>>,
     findings: Vec<Finding>,
-    /// Per class: how well the other columns tell it apart.
-    separation: Vec<f64>,
+    /// Per class: how well the other columns tell it apart; `None` where they cannot be calibrated.
+    contrasts: Vec<Option<Contrast>>,
 }
 
 impl TableModel {
@@ -403,9 +404,9 @@ impl Rule for TableTrigger {
             (Some(model), TableState::Count { bins, values, samples }) => Step::Again(self.finish_count(model, bins, &values, &samples)),
             (Some(model), TableState::Test { postings, shown, cells }) => {
                 let evidence = Evidence { rule: self, model, postings: &postings, shown: &shown, cells: &cells, plan: round.plan };
-                let (findings, separation) = evidence.weigh();
+                let (findings, contrasts) = evidence.weigh();
                 let slim = TableModel { bins: Vec::new(), references: Vec::new(), sample: Vec::new(), ..model.clone() };
-                Step::Done(TableModel { findings, separation, ..slim })
+                Step::Done(TableModel { findings, contrasts, ..slim })
             }
             _ => unreachable!("a state belongs to its round"),
         })
@@ -425,7 +426,8 @@ impl Rule for TableTrigger {
             n => format!("{n} of {} frequent values tested", model.tested),
         };
         o.groups = model.findings.iter().map(|f| self.group(model, f)).collect();
-        o.floor = model.classes.iter().zip(&model.separation).map(|(c, s)| floor(c, *s, model.tested, o.tested, model.least)).collect();
+        o.floor =
+            model.classes.iter().zip(&model.contrasts).map(|(c, k)| floor(c, k.as_ref(), model.tested, o.tested, model.least)).collect();
         o
     }
 
@@ -500,21 +502,39 @@ impl TableTrigger {
     }
 }
 
-/// Fewest rows whose value would have been accused of pushing this class: pure rows that look like
-/// the other classes, ln(m / q) / ln(1 / p) of them (see the rule's page), and never fewer than the
-/// count that nominates or the evidence asked for.
-fn floor(class: &Class, separation: f64, tested: usize, rows: u64, least: u64) -> Floor {
-    let family = "table values".to_owned();
+/// Normal quantile of 90% power on top of the one-sided 95% bound that a gate asks for.
+const POWER: f64 = 1.281_551_565_544_600_4;
+
+/// Fewest rows with which a value that is new to the table, planted into rows drawn from the other
+/// classes, is quarantined nine times in ten: enough to be significant, to bound the share that looks
+/// foreign, and to leave enough of the label unexplained.
+fn floor(class: &Class, contrast: Option<&Contrast>, tested: usize, rows: u64, least: u64) -> Floor {
     let name = Some(class.name.clone());
+    let none = |reason: String| Floor { family: "table values".into(), class: name.clone(), rows: None, reason: Some(reason) };
+    let Some(contrast) = contrast else { return none("too few rows of this class to learn what it looks like".into()) };
+    let separation = contrast.separation();
     if separation < evidence::SEPARATION {
-        let reason = format!("the other columns hardly tell this class apart (separation {separation:.2})");
-        return Floor { family, class: name, rows: None, reason: Some(reason) };
+        return none(format!("the other columns hardly tell this class apart (separation {separation:.2})"));
     }
-    let prior = class.rows as f64 / rows.max(1) as f64;
-    // A row of another class is given the label with about this probability.
-    let p = (prior * (1.0 - separation)).clamp(1e-6, 0.99);
-    let needed = ((tested.max(1) as f64 / evidence::Q).ln() / (1.0 / p).ln()).ceil() as u64;
-    Floor { family, class: name, rows: Some(needed.max(evidence::ROWS).max(least)), reason: None }
+    let prior = (class.rows as f64 / rows.max(1) as f64).clamp(1e-9, 1.0 - 1e-9);
+    // What a row of the other classes is given for this one.
+    let p = 1.0 / (1.0 + (-(logit(contrast.others) + logit(prior))).exp());
+    let room = 1.0 - evidence::UNEXPLAINED - p;
+    // In the least favourable column: its values repeat as often as the planted one.
+    let spread = 1.0 - evidence::FOREIGN_ALONE;
+    let error = spread * separation / (Z95 + POWER);
+    let left = error * error - contrast.means_variance;
+    if room <= 0.0 {
+        return none(format!("rows of the other classes are given this one with {:.0}% already", 100.0 * p));
+    }
+    if left <= 0.0 {
+        return none("too few rows, or classes too alike, to promise that a value as common as its neighbours is found".into());
+    }
+    let significant = (tested.max(1) as f64 / evidence::Q).ln() / -p.clamp(1e-9, 0.99).ln();
+    let foreign = contrast.others_variance / left;
+    let unexplained = Z95 * Z95 * (evidence::UNEXPLAINED + p) / room;
+    let needed = significant.max(foreign).max(unexplained).ceil() as u64;
+    Floor { family: "table values".into(), class: name, rows: Some(needed.max(evidence::ROWS).max(least)), reason: None }
 }
 
 /// What the registry entry of `shared-trigger` builds for a table, or why it cannot.

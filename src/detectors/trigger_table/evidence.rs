@@ -26,7 +26,7 @@ const PURE: f64 = 0.6;
 /// natural spikes reach 0.1 to 0.92, planted values 0.76 to 0.98; the two gates below split them.
 const FOREIGN: f64 = 0.70;
 /// From here on the share speaks for itself; below, the value must stand out from its neighbours.
-const FOREIGN_ALONE: f64 = 0.85;
+pub const FOREIGN_ALONE: f64 = 0.85;
 /// Times as frequent as the most frequent neighbouring value.
 const SPIKE: f64 = 2.0;
 /// From here on a value that is foreign on its own needs no further witness: an attacker may choose
@@ -35,7 +35,7 @@ const SPIKE_ALONE: f64 = 5.0;
 /// The share asked of a value that towers like this: no clean table looked at had a candidate that did.
 const FOREIGN_TOWER: f64 = 0.40;
 /// Label share left unexplained by other columns and neighbouring values, lower bound.
-const UNEXPLAINED: f64 = 0.20;
+pub const UNEXPLAINED: f64 = 0.20;
 /// Log10 of the probability, over all columns, that rows drawn from the other classes differ as much
 /// as these do. A planted value fails this gate once in a hundred; natural spikes score -1.6 to -15.
 const DRAWN: f64 = -2.0;
@@ -161,12 +161,11 @@ struct Weighed {
 
 impl Evidence<'_> {
     /// The accused values, strongest first, and how well each class is told apart.
-    pub fn weigh(&self) -> (Vec<Finding>, Vec<f64>) {
+    pub fn weigh(&self) -> (Vec<Finding>, Vec<Option<Contrast>>) {
         let Some(content) = &self.model.content else { return (Vec::new(), Vec::new()) };
         let mut scores = Vec::new();
-        let separation: Vec<f64> = (0..self.model.classes.len())
-            .map(|class| self.contrast(content, None, class, &mut scores).map_or(0.0, |c| c.separation()))
-            .collect();
+        let contrasts: Vec<Option<Contrast>> =
+            (0..self.model.classes.len()).map(|class| self.contrast(content, None, class, &mut scores)).collect();
         let mut fitted: std::collections::BTreeMap<(usize, usize), Option<Contrast>> = std::collections::BTreeMap::new();
         let mut weighed = Vec::new();
         for (index, k) in self.model.candidates.iter().enumerate() {
@@ -202,7 +201,7 @@ impl Evidence<'_> {
             findings.push(finding);
         }
         findings.sort_by_key(|f| std::cmp::Reverse(f.action));
-        (findings, separation)
+        (findings, contrasts)
     }
 
     /// Class against the rest by the reference sample, read without one column.

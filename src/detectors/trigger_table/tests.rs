@@ -171,3 +171,18 @@ fn a_column_of_nulls_and_a_constant_are_left_out() {
     let (outcome, lines) = run(rule(), &table(&data));
     assert_eq!((outcome.status, lines.len()), (Status::Pass, 0));
 }
+
+#[test]
+fn the_floor_is_kept() {
+    // As many rows as the floor says are found; so few are not promised.
+    let clean = rows(4000, 25, 11);
+    let (outcome, _) = run(rule(), &table(&clean));
+    let floor = outcome.floor.iter().find(|f| f.class.as_deref() == Some("yes")).and_then(|f| f.rows).unwrap();
+    assert!((12..200).contains(&floor), "{floor}");
+    let found = (0..5).filter(|seed| {
+        let mut data = rows(4000, 25, 20 + seed);
+        let planted = plant(&mut data, floor as usize, "yes", 733.5);
+        quarantined(&run(rule(), &table(&data)).1) == planted
+    });
+    assert!(found.count() >= 4);
+}
