@@ -3,14 +3,14 @@
 #![allow(clippy::print_stdout, reason = "an example is a command line of its own")]
 
 use std::path::Path;
-use taster::check::{Options, check};
+use taster::check::Options;
 use taster::contract::parse;
 use taster::source::{OpenOptions, Source};
 
 fn main() -> Result<(), taster::error::Error> {
     let contract = parse::load(Path::new("contracts/reviews.yaml"))?;
     let source = Source::open(&["examples/data/reviews.parquet".into()], &OpenOptions::default())?;
-    let (verdict, _facts) = check(&contract, &source, &Options::default())?;
+    let (verdict, _facts) = taster::check(&contract, &source, &Options::default())?;
     for rule in &verdict.rules {
         for group in &rule.outcome.groups {
             println!("{} {:?}: {} rows", rule.meta.name, group.key, group.rows);

@@ -16,3 +16,5 @@ pub mod sketch;
 pub mod source;
 pub mod stats;
 pub mod verdict;
+
+pub use check::check;
