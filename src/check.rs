@@ -26,6 +26,8 @@ pub struct Options<'a> {
     pub select: Vec<String>,
     pub ignore: Vec<String>,
     pub redact: bool,
+    /// Findings that an earlier report has, and that therefore do not count.
+    pub baseline: Option<verdict::baseline::Baseline>,
     pub threads: usize,
     pub memory: u64,
     pub seed: u64,
@@ -49,6 +51,7 @@ impl Default for Options<'_> {
             select: Vec::new(),
             ignore: Vec::new(),
             redact: false,
+            baseline: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory: 4 << 30,
             seed: 0,
@@ -120,6 +123,7 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
         on_not_evaluated: contract.on_not_evaluated,
         floor: contract.poisoning.floor.as_ref().map(|f| f.value),
         rows,
+        baseline: options.baseline.clone(),
     };
     let mut verdict = verdict::decide(judged, not_tested, tally, &ignores, &policy);
     // Settled outcomes were appended for the tally's sake; people read rules in code order.

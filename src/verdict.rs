@@ -1,6 +1,7 @@
 //! Outcomes become a verdict: what each rule's result weighs, what `ignore` hides, whether the run
 //! passes. The only place where several rules meet. It knows neither files nor terminals.
 
+pub mod baseline;
 pub mod ignores;
 pub mod record;
 
@@ -49,6 +50,8 @@ pub struct Policy {
     pub floor: Option<u64>,
     /// Rows of the dataset.
     pub rows: u64,
+    /// Findings that do not count because an earlier report has them.
+    pub baseline: Option<baseline::Baseline>,
 }
 
 /// One rule in the report.
@@ -58,6 +61,9 @@ pub struct RuleResult {
     pub outcome: Outcome,
     /// What it weighs; `None` when there is nothing to say.
     pub level: Option<Severity>,
+    /// An earlier report has this finding, so it does not count; likewise for each group.
+    pub known: bool,
+    pub known_groups: Vec<bool>,
     /// Index of the ignore that covers the rule as a whole.
     pub ignored: Option<usize>,
     /// Listed rows by their action for this rule.
@@ -139,11 +145,27 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
             let missed = outcome.floor.iter().filter(|f| f.rows.is_none_or(|n| n > demanded));
             missed_floors.extend(missed.map(|f| MissedFloor { code: meta.code, demanded, floor: f.clone() }));
         }
+        let mut known_groups = vec![false; outcome.groups.len()];
+        let mut known = false;
+        if let Some(baseline) = &policy.baseline {
+            for (group, known) in outcome.groups.iter_mut().zip(&mut known_groups) {
+                *known = baseline.has_group(meta.code, &group.key);
+                if *known {
+                    group.reasons.push("in the baseline: it does not count".into());
+                }
+            }
+            known = outcome.groups.is_empty() && level.is_some() && baseline.has_rule(meta.code, &outcome.title);
+            if known {
+                outcome.message.push_str("; in the baseline: it does not count");
+            }
+        }
         let group_examples = outcome.groups.iter().map(|g| seen.examples_of(&g.key)).collect();
         rules.push(RuleResult {
             meta,
             outcome,
             level,
+            known,
+            known_groups,
             ignored,
             quarantined: seen.quarantined,
             review: seen.review,
@@ -222,12 +244,14 @@ fn weigh(meta: &Meta, outcome: &Outcome, had_groups: bool, seen: &record::RuleTa
 
 /// How many findings of this weight a rule contributes: each group is one.
 fn weights(rule: &RuleResult, severity: Severity) -> usize {
-    if rule.ignored.is_some() {
+    if rule.ignored.is_some() || rule.known {
         return 0;
     }
-    let of = |g: &&Group| (g.action == crate::rule::Action::Quarantine) == (severity == Severity::Error);
-    let groups = rule.outcome.groups.iter().filter(of).count();
-    if groups > 0 { groups } else { usize::from(rule.level == Some(severity) && (rule.is_contract() || rule.outcome.groups.is_empty())) }
+    let of = |g: &Group| (g.action == crate::rule::Action::Quarantine) == (severity == Severity::Error);
+    if rule.outcome.groups.is_empty() || rule.is_contract() {
+        return usize::from(rule.level == Some(severity));
+    }
+    rule.outcome.groups.iter().zip(&rule.known_groups).filter(|(g, known)| !**known && of(g)).count()
 }
 
 /// Whether `pattern` (a code, the beginning of one, or a name) means this rule.

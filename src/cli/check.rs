@@ -35,6 +35,9 @@ pub struct CheckArgs {
     /// What a contract may read; nothing outside
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    /// Only findings that this earlier report.json does not have count towards the exit code
+    #[arg(long, value_name = "REPORT")]
+    pub baseline: Option<PathBuf>,
     /// No cell text in reports
     #[arg(long)]
     pub redact: bool,
@@ -49,6 +52,7 @@ pub enum FailOn {
 
 pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
     let mut notes = Vec::new();
+    let baseline = args.baseline.as_deref().map(crate::verdict::baseline::Baseline::load).transpose()?;
     let (contract, source, data) = open(args, &mut notes)?;
     if !global.quiet {
         for warning in &contract.warnings {
@@ -68,6 +72,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
         select: args.select.clone(),
         ignore: args.ignore.clone(),
         redact: args.redact,
+        baseline,
         threads: global.threads(),
         memory: global.memory(),
         seed: global.seed,
