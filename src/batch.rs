@@ -1,7 +1,7 @@
 //! `Batch` and `RowId`, the only currency between modules. A batch is a run of consecutive rows of
 //! one file, at most [`MAX_ROWS`] of them, with only the columns that somebody asked for.
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{AnyDictionaryArray, Array, ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
 
 /// Rows in a batch, at most.
@@ -72,9 +72,7 @@ impl<'a> Text<'a> {
             DataType::Utf8View => Text::View(array.as_string_view()),
             DataType::Dictionary(_, _) => {
                 let dict = array.as_any_dictionary();
-                let keys = dict.normalized_keys();
-                let keys = keys.into_iter().enumerate().map(|(i, k)| (!dict.is_null(i)).then_some(k)).collect();
-                Text::Dict(keys, Box::new(Text::of(dict.values().as_ref())?))
+                Text::Dict(keys_of(dict), Box::new(Text::of(dict.values().as_ref())?))
             }
             _ => return None,
         })
@@ -88,6 +86,15 @@ impl<'a> Text<'a> {
             Text::Dict(keys, values) => keys[i].and_then(|k| values.get(k)),
         }
     }
+}
+
+/// A dictionary's keys widened to usize, `None` where the key is null. A key under a null may hold
+/// anything, and a dictionary of nothing but nulls may have no values at all.
+pub fn keys_of(dict: &dyn AnyDictionaryArray) -> Vec<Option<usize>> {
+    if dict.values().is_empty() {
+        return vec![None; dict.len()];
+    }
+    dict.normalized_keys().into_iter().enumerate().map(|(i, k)| (!dict.is_null(i)).then_some(k)).collect()
 }
 
 /// A cell as plain text, the way the quarantine list's `id` column and class names print it:
@@ -117,5 +124,14 @@ mod tests {
             let text = Text::of(array).expect("a string column");
             assert_eq!((text.get(0), text.get(1), text.get(2)), (Some("a"), None, Some("b")));
         }
+    }
+
+    #[test]
+    fn a_dictionary_without_values_holds_nulls() {
+        let dict: DictionaryArray<Int8Type> = vec![None::<&str>, None].into_iter().collect();
+        assert!(dict.values().is_empty());
+        let text = Text::of(&dict).expect("a string column");
+        assert_eq!((text.get(0), text.get(1)), (None, None));
+        assert_eq!(cell_text(&dict, 0), None);
     }
 }

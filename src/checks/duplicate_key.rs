@@ -2,7 +2,7 @@
 
 use super::cells::{Cells, each_column, misfit, rule_columns};
 use super::row::{Clause, Tally, Wrong};
-use crate::batch::Batch;
+use crate::batch::{Batch, keys_of};
 use crate::contract::RuleKind;
 use crate::error::{Diagnostic, Error, Result, group_digits, plural};
 use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, State, Step};
@@ -75,8 +75,7 @@ fn hashes(array: &ArrayRef) -> Result<Vec<Option<u128>>> {
     let n = array.len();
     if let Some(dict) = array.as_any_dictionary_opt() {
         let values = hashes(dict.values())?;
-        let keys = dict.normalized_keys();
-        return Ok((0..n).map(|i| if array.is_null(i) { None } else { values.get(keys[i]).copied().flatten() }).collect());
+        return Ok(keys_of(dict).into_iter().map(|k| k.and_then(|k| values.get(k).copied().flatten())).collect());
     }
     // All NaN are one key; adding zero turns -0.0 into 0.0.
     let float = |v: f64| xxh3_128(&if v.is_nan() { f64::NAN } else { v + 0.0 }.to_bits().to_le_bytes());
@@ -290,4 +289,19 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         built.rules.push(Box::new(DuplicateKey { clause, columns, memory }));
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::DictionaryArray;
+    use arrow::datatypes::Int8Type;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_dictionary_without_values_has_no_key() {
+        let dict: DictionaryArray<Int8Type> = vec![None::<&str>, None].into_iter().collect();
+        let array: ArrayRef = Arc::new(dict);
+        assert_eq!(hashes(&array).unwrap(), vec![None, None]);
+    }
 }

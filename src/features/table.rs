@@ -2,7 +2,7 @@
 //! (up to hash collisions of strings), and codes of numbers are ordered as the numbers are. What a
 //! code means for a label, and which columns are worth reading, is decided by whoever asks.
 
-use crate::batch::{Batch, Text};
+use crate::batch::{Batch, Text, keys_of};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 use serde::{Deserialize, Serialize};
@@ -63,9 +63,7 @@ pub fn codes(array: &dyn Array) -> Vec<u64> {
     if let DataType::Dictionary(_, _) = array.data_type() {
         let dict = array.as_any_dictionary();
         let values = codes(dict.values().as_ref());
-        let keys = dict.normalized_keys();
-        let code = |(i, k): (usize, &usize)| if dict.is_null(i) { NULL } else { values.get(*k).copied().unwrap_or(NULL) };
-        return keys.iter().enumerate().map(code).collect();
+        return keys_of(dict).into_iter().map(|k| k.and_then(|k| values.get(k).copied()).unwrap_or(NULL)).collect();
     }
     if let Some(text) = Text::of(array) {
         return (0..rows).map(|i| text.get(i).map_or(NULL, text_code)).collect();
@@ -114,6 +112,12 @@ mod tests {
     use super::*;
     use arrow::array::{BooleanArray, DictionaryArray, Float32Array, Int64Array, ListArray, StringArray};
     use arrow::datatypes::{Int8Type, Int32Type};
+
+    #[test]
+    fn a_dictionary_without_values_is_null_throughout() {
+        let dict: DictionaryArray<Int8Type> = vec![None::<&str>, None].into_iter().collect();
+        assert_eq!(codes(&dict), vec![NULL, NULL]);
+    }
 
     #[test]
     fn codes_of_numbers_keep_their_order_and_come_back() {
