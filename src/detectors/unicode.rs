@@ -17,7 +17,7 @@ use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::error::Result;
 use crate::features::unicode::{Family, Oddity, group_name, pool, scan};
-use crate::rule::{Action, Built, Context, Entry, Findings, Group, Meta, Outcome, Round, Rule, Status, Step};
+use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
 use arrow::array::{Array, ArrayRef};
 use decide::Verdict;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,7 @@ pub struct Model {
     verdicts: BTreeMap<u64, Verdict>,
     /// Odd things that are this corpus's habit: counted, not listed.
     habits: Vec<String>,
+    floors: Vec<Floor>,
     /// Word counts, between rounds 2 and 3 only.
     content: Option<content::Words>,
 }
@@ -254,7 +255,7 @@ impl Core {
             n => crate::error::plural(n, "group"),
         };
         outcome.columns = self.texts.clone();
-        outcome.floor = vec![decide::floor(model.rows, self.label.is_some())];
+        outcome.floor = model.floors.clone();
         outcome.groups = groups;
         outcome
     }

@@ -127,7 +127,12 @@ fn strongest(seen: &Seen, odd: &Odd, which: usize) -> Option<Association> {
 pub fn associate(seen: &Seen, labelled: bool, name: impl Fn(u64) -> String) -> Model {
     let few = seen.names.len() < super::state::LABELS;
     let tests = seen.groups.len().max(1) as f64 * 2.0 * if labelled { seen.names.len().max(1) as f64 } else { 100.0 };
-    let mut model = Model { rows: seen.rows, labels: (labelled && few).then(|| seen.names.clone()), ..Model::default() };
+    let mut model = Model {
+        rows: seen.rows,
+        labels: (labelled && few).then(|| seen.names.clone()),
+        floors: floors(seen, labelled),
+        ..Model::default()
+    };
     for (&key, odd) in &seen.groups {
         let holds = |a: &Association| {
             (a.ln_p.exp() * tests <= ALPHA)
@@ -242,23 +247,35 @@ pub fn weigh_content(verdicts: &mut BTreeMap<u64, Verdict>, seen: &Seen) {
     }
 }
 
-/// Fewest rows with one odd thing and one rare label that pass [`associate`]: pure evidence whose
-/// tail is below the threshold at a prior of one half.
-pub fn floor(rows: u64, labelled: bool) -> Floor {
-    let family = "hidden and look-alike characters inside words".to_owned();
+/// Per label the fewest rows that pass [`associate`] with one odd thing inside words and that label
+/// throughout: their tail and their lower bound must reach its thresholds at that label's prior, with
+/// the groups seen here and one more.
+pub fn floors(seen: &Seen, labelled: bool) -> Vec<Floor> {
+    let family = "hidden or look-alike characters".to_owned();
+    let none = |reason: &str| vec![Floor { family: family.clone(), class: None, rows: None, reason: Some(reason.to_owned()) }];
     if !labelled {
-        return Floor {
-            family,
-            class: None,
-            rows: None,
-            reason: Some("without labels such rows are listed for review, whatever their number".to_owned()),
-        };
+        return none("without labels such rows are listed for review, whatever their number");
     }
-    let need = (ALPHA / 20.0).ln() / 0.5f64.ln();
-    Floor {
-        family,
-        class: None,
-        rows: Some((need.ceil() as u64).min(rows.max(1))),
-        reason: Some("for a label that half of the rows have".to_owned()),
+    if seen.names.len() >= super::state::LABELS {
+        return none("the label has too many values to be a class");
     }
+    let tests = ((seen.groups.len() + 1) * 2 * seen.names.len().max(1)) as f64;
+    let labels = seen.names.iter().map(|(&label, name)| (name, seen.rows_with(label)));
+    let mut floors: Vec<Floor> = labels
+        .map(|(name, rows)| {
+            let prior = rows as f64 / seen.labelled.max(1) as f64;
+            let passes = |k: &u64| {
+                let (low, _) = wilson(*k as f64, *k as f64, Z95);
+                prior < 1.0 && *k as f64 * prior.ln() + tests.ln() <= ALPHA.ln() && (low - prior) / (1.0 - prior) >= EFFECT
+            };
+            let found = (1..FLOOR_SEARCHED).find(passes);
+            let reason = found.is_none().then(|| "nearly all rows have that label".to_owned());
+            Floor { family: family.clone(), class: Some(name.clone()), rows: found, reason }
+        })
+        .collect();
+    floors.sort_by(|a, b| a.class.cmp(&b.class));
+    floors
 }
+
+/// A floor above this many rows is none.
+const FLOOR_SEARCHED: u64 = 10_000;

@@ -247,3 +247,38 @@ fn no_split_changes_a_byte() {
         }
     }
 }
+
+#[test]
+fn the_floor_of_each_class_is_found_and_three_rows_less_are_not() {
+    // How many rows of the other class get the character, and the class they are moved to.
+    let planted = |count: usize, to_good: bool| {
+        let mut left = count;
+        corpus(3000, |row, dice, text, good| {
+            if row % 5 == 0 && *good != to_good && left > 0 {
+                inside(dice, text, "\u{2060}");
+                *good = to_good;
+                left -= 1;
+            }
+        })
+    };
+    let floor = |class: &str| {
+        let (outcome, _) = run(hidden(), &planted(1, true));
+        let of_class = outcome.floor.iter().find(|f| f.class.as_deref() == Some(class)).unwrap();
+        of_class.rows.unwrap() as usize
+    };
+    let (glad, sad) = (floor("glad"), floor("sad"));
+    assert!(glad > sad, "the more common label needs more evidence: {glad} against {sad}");
+    for (class, rows) in [("glad", glad), ("sad", sad)] {
+        let of = |n: usize| found(hidden(), &planted(n, class == "glad")).len();
+        // The floor allows for one more kind of character than there is.
+        assert_eq!((of(rows), of(rows - 3)), (rows, 0), "{class}");
+    }
+}
+
+#[test]
+fn without_a_second_class_no_number_of_rows_is_found() {
+    let data = corpus(400, |_, _, _, good| *good = true);
+    let (outcome, _) = run(hidden(), &data);
+    assert_eq!(outcome.floor.len(), 1);
+    assert_eq!(outcome.floor[0].rows, None);
+}
