@@ -7,12 +7,13 @@
 //! judge    a row whose content has two labels
 //! ```
 
+use super::near::NearConflicts;
 use super::{text_columns, texts};
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Error, Result, group_digits};
-use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Round, Rule, Severity, State, Status, Step};
+use crate::rule::{Action, Built, DynRule, Entry, Findings, Group, Meta, Outcome, Round, Rule, Severity, State, Status, Step};
 use crate::sketch::minhash::mix;
 use arrow::array::ArrayRef;
 use arrow::row::{RowConverter, SortField};
@@ -49,7 +50,13 @@ pub const CONFLICT_ENTRY: Entry = Entry {
             }
             _ => return Ok(Built::not_tested("no column has the role label, and there are no pairs of answers")),
         };
-        Ok(Built::one(Conflicts { kind }))
+        let near = match &kind {
+            Kind::Text { columns, label } => Some(NearConflicts { columns: columns.clone(), label: label.clone() }),
+            Kind::Table { .. } | Kind::Pairs { .. } => None,
+        };
+        let mut built = Built::one(Conflicts { kind });
+        built.rules.extend(near.map(|rule| Box::new(rule) as Box<dyn DynRule>));
+        Ok(built)
     },
 };
 
@@ -126,16 +133,16 @@ fn keep_smallest<V>(map: &mut BTreeMap<u64, V>, limit: usize) {
     }
 }
 
-fn cells(content: u64, half: usize) -> [usize; 2] {
+pub(super) fn cells(content: u64, half: usize) -> [usize; 2] {
     [content as usize & (half - 1), half + ((content >> 32) as usize & (half - 1))]
 }
 
 /// Two labels share a code once in 65,535 pairs.
-fn code(label: u64) -> u16 {
+pub(super) fn code(label: u64) -> u16 {
     (mix(label) % 65_535) as u16 + 1
 }
 
-fn add_label(low: &mut u16, high: &mut u16, l: u16, h: u16) {
+pub(super) fn add_label(low: &mut u16, high: &mut u16, l: u16, h: u16) {
     if l != 0 {
         *low = if *low == 0 { l } else { (*low).min(l) };
         *high = (*high).max(h);
@@ -162,7 +169,7 @@ impl State for Seen {
 
 /// Lower case, single spaces, nothing unseen: what a reader would call the same text. Punctuation
 /// stays, since `:)` and `:(` differ.
-fn normalise(text: &str, into: &mut String) {
+pub(super) fn normalise(text: &str, into: &mut String) {
     into.clear();
     let mut gap = false;
     for c in text.chars() {

@@ -255,3 +255,63 @@ fn no_split_changes_a_byte() {
         }
     }
 }
+
+fn near_conflicts() -> Box<dyn DynRule> {
+    Box::new(near::NearConflicts { columns: vec!["text".into()], label: "mood".into() })
+}
+
+/// A sentence long enough that one changed word leaves it alike.
+fn long(dice: &mut Dice, good: bool) -> String {
+    (0..4).map(|_| sentence(dice, good)).collect::<Vec<_>>().join(" and ")
+}
+
+#[test]
+fn near_copies_with_two_labels_are_listed_and_never_quarantined() {
+    let (mut rows, mut dice) = (Rows::default(), Dice::new(8));
+    let mut conflicting: Vec<u64> = Vec::new();
+    for i in 0..2000 {
+        let good = dice.roll(2) == 0;
+        let text = long(&mut dice, good);
+        rows.push(text.clone(), if good { "glad" } else { "sad" });
+        if i % 40 == 0 {
+            // One pair in five conflicts, the others agree.
+            let wrong = i % 200 == 0;
+            if wrong {
+                conflicting.extend([rows.len() - 1, rows.len()]);
+            }
+            rows.push(near(&mut dice, &text, 1), if good != wrong { "glad" } else { "sad" });
+        }
+    }
+    let data = rows.data();
+    let (outcome, lines) = run(near_conflicts(), &data);
+    let found: Vec<u64> = lines.iter().map(|l| l.0).collect();
+    assert!(found.iter().all(|r| conflicting.contains(r)), "{found:?}");
+    assert!(found.len() >= 18, "{found:?} of {conflicting:?}");
+    assert!(lines.iter().all(|l| l.1 == Action::Review));
+    assert_eq!((outcome.groups.len() * 2, outcome.failing), (found.len(), found.len() as u64));
+    for split in [1, 7, 500] {
+        assert_eq!(run_split(near_conflicts(), &data, 3, split, 1 << 9).1, lines, "shards of {split}");
+    }
+}
+
+#[test]
+fn a_template_whose_slot_decides_the_label_is_only_counted() {
+    let (mut rows, mut dice) = (Rows::honest(1000, 9), Dice::new(10));
+    for _ in 0..300 {
+        let frame = long(&mut dice, true);
+        rows.push(format!("{frame} so all told it was good"), "glad");
+        rows.push(format!("{frame} so all told it was bad"), "sad");
+    }
+    let (outcome, lines) = run(near_conflicts(), &rows.data());
+    assert!(lines.is_empty() && outcome.groups.is_empty(), "{} lines", lines.len());
+    assert!(outcome.message.contains("not listed"), "{}", outcome.message);
+}
+
+#[test]
+fn no_rows_one_row_and_no_labels_have_no_near_conflict() {
+    for rows in [Rows::default(), Rows::honest(1, 1)] {
+        assert!(run(near_conflicts(), &rows.data()).1.is_empty());
+    }
+    let texts = vec![Some(SEED.to_owned()), Some(SEED.to_owned())];
+    assert!(run(near_conflicts(), &table(&[("text", texts), ("mood", vec![None, None])])).1.is_empty());
+}
