@@ -255,7 +255,8 @@ impl Core {
             n => crate::error::plural(n, "group"),
         };
         outcome.columns = self.texts.clone();
-        outcome.floor = model.floors.clone();
+        let family = if meta.code == CONFUSABLE.code { "look-alike characters" } else { "hidden characters" };
+        outcome.floor = model.floors.iter().map(|f| Floor { family: family.to_owned(), ..f.clone() }).collect();
         outcome.groups = groups;
         outcome
     }

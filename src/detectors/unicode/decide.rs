@@ -251,7 +251,7 @@ pub fn weigh_content(verdicts: &mut BTreeMap<u64, Verdict>, seen: &Seen) {
 /// throughout: their tail and their lower bound must reach its thresholds at that label's prior, with
 /// the groups seen here and one more.
 pub fn floors(seen: &Seen, labelled: bool) -> Vec<Floor> {
-    let family = "hidden or look-alike characters".to_owned();
+    let family = "odd characters".to_owned();
     let none = |reason: &str| vec![Floor { family: family.clone(), class: None, rows: None, reason: Some(reason.to_owned()) }];
     if !labelled {
         return none("without labels such rows are listed for review, whatever their number");
