@@ -90,9 +90,14 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     };
     let roles = Roles::resolve(contract, &source.schema);
     let context = Context { contract, schema: &source.schema, roles: &roles, plan: &plan };
-    let Assembled { rules, settled, not_tested } = assemble(&context, options)?;
+    let (errors, warnings) = crate::contract::bind::bind(contract, &source.schema);
+    let Assembled { rules, settled, not_tested } = assemble(&context, options, errors)?;
 
-    let facts = facts(contract, source, options);
+    let mut facts = facts(contract, source, options);
+    if let Some(facts) = &mut facts.contract {
+        facts.warnings.extend(warnings);
+        facts.warnings.sort_by_key(|d| d.span.map_or(0, |s| s.offset));
+    }
     // The list's temporary file comes first: a folder that cannot be written to is known before
     // any work is done.
     let list = options.quarantine.clone().unwrap_or_else(|| options.out.join("quarantine.parquet"));
@@ -124,6 +129,7 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
         floor: contract.poisoning.floor.as_ref().map(|f| f.value),
         rows,
         baseline: options.baseline.clone(),
+        contract_warnings: facts.contract.iter().flat_map(|c| &c.warnings).map(|w| w.message.clone()).collect(),
     };
     let mut verdict = verdict::decide(judged, not_tested, tally, &ignores, &policy);
     // Settled outcomes were appended for the tally's sake; people read rules in code order.
@@ -150,21 +156,12 @@ struct Assembled {
     not_tested: Vec<NotTested>,
 }
 
-/// The rules this run consists of, or everything in the contract that does not fit the data.
-fn assemble(context: &Context<'_>, options: &Options<'_>) -> Result<Assembled> {
+/// The rules this run consists of, or everything in the contract that does not fit the data: what
+/// binding found already, and what the rules find when they are built.
+fn assemble(context: &Context<'_>, options: &Options<'_>, bound: Vec<Diagnostic>) -> Result<Assembled> {
     let mut out = Assembled { rules: Vec::new(), settled: Vec::new(), not_tested: Vec::new() };
-    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    let mut diagnostics = bound;
     let poisoning = &context.contract.poisoning;
-    for disabled in poisoning.disabled.iter().chain(poisoning.parameters.iter().map(|p| &p.0)) {
-        if !crate::detectors::REGISTRY.iter().any(|e| verdict::matches(&disabled.value, e.meta.code, e.meta.name)) {
-            let near = nearest(&disabled.value);
-            let d = Diagnostic::new("C004", format!("there is no detector `{}`", disabled.value)).at(disabled.span);
-            diagnostics.push(match near {
-                Some(near) => d.help(format!("did you mean `{near}`? `taster rules` lists them all")),
-                None => d.help("`taster rules` lists them all"),
-            });
-        }
-    }
     for entry in registry() {
         let meta = entry.meta;
         if !verdict::selected(&options.select, &options.ignore, meta.code, meta.name) {
@@ -190,7 +187,12 @@ fn assemble(context: &Context<'_>, options: &Options<'_>) -> Result<Assembled> {
                 out.settled.extend(built.settled.into_iter().map(|o| (meta, o)));
                 out.not_tested.extend(built.not_tested.into_iter().map(listed));
             }
-            Err(more) => diagnostics.extend(more),
+            // A rule may stumble over the same word.
+            Err(more) => {
+                let news = |d: &Diagnostic| d.span.is_none() || diagnostics.iter().all(|o| o.span != d.span);
+                let more: Vec<Diagnostic> = more.into_iter().filter(news).collect();
+                diagnostics.extend(more);
+            }
         }
     }
     if u16::try_from(out.rules.len() + out.settled.len()).is_err() {
@@ -199,9 +201,7 @@ fn assemble(context: &Context<'_>, options: &Options<'_>) -> Result<Assembled> {
     if diagnostics.is_empty() {
         return Ok(out);
     }
-    // Two rules may stumble over the same word; it is said once, in the order of the file.
     diagnostics.sort_by_key(|d| d.span.map_or(0, |s| s.offset));
-    diagnostics.dedup();
     Err(contract_error(context.contract, diagnostics))
 }
 
@@ -255,7 +255,7 @@ fn facts(contract: &Contract, source: &Source, options: &Options<'_>) -> Facts {
             name: contract.name.clone(),
             version: contract.version.clone(),
             digest: contract.digest.clone(),
-            warnings: contract.warnings.iter().map(|w| w.message.clone()).collect(),
+            warnings: contract.warnings.clone(),
         }),
         options: settings,
         redact: options.redact,

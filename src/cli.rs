@@ -10,7 +10,7 @@ mod rules;
 mod schema;
 mod signals;
 
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -184,12 +184,6 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
 }
 
-fn warn(global: &Global, text: &str) {
-    if !global.quiet {
-        complain(text);
-    }
-}
-
 /// Columns of the terminal, 100 where there is none.
 fn width() -> usize {
     terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0))
@@ -234,8 +228,4 @@ fn describe(error: &Error, color: bool) -> String {
 /// Escaped line by line: our own messages may have several lines, what they quote may not.
 fn lines(text: &str) -> String {
     text.lines().map(crate::report::escape::terminal).collect::<Vec<_>>().join("\n")
-}
-
-fn diagnostic(d: &Diagnostic, path: Option<&std::path::Path>, text: &str, color: bool) -> String {
-    crate::contract::render::warning(d, path, text, color)
 }

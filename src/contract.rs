@@ -1,6 +1,7 @@
 //! A checked contract: what the YAML says once every error in it has been ruled out. Parsing and
 //! validation live in [`parse`]; nothing outside `contract/` sees YAML.
 
+pub mod bind;
 mod columns;
 pub mod diagnostics;
 #[cfg(feature = "polars")]
@@ -13,6 +14,7 @@ mod guess;
 pub mod infer;
 mod keys;
 pub mod parse;
+pub mod path;
 mod policy;
 mod quantity;
 mod quote;
@@ -26,6 +28,8 @@ mod tests;
 mod tree;
 pub mod types;
 mod values;
+
+pub use fields::nearest;
 
 use crate::error::{Diagnostic, Span};
 use arrow::datatypes::{DataType, Schema};
@@ -207,6 +211,8 @@ pub struct ColumnSpec {
     /// A literal name, or a glob (`feat_*`) that stands for every column it matches.
     pub name: At<String>,
     pub is_glob: bool,
+    /// The glob, compiled once.
+    pub matcher: Option<globset::GlobMatcher>,
     pub type_: Option<At<LogicalType>>,
     pub role: Option<At<Role>>,
     pub required: Option<At<bool>>,
@@ -223,11 +229,17 @@ pub struct ColumnSpec {
 }
 
 impl ColumnSpec {
+    /// Whether the entry stands for a column of that name: it is called so, or a glob that matches. A
+    /// column that is really called like the glob is matched as well.
+    pub fn covers(&self, column: &str) -> bool {
+        self.name.value == column || self.matcher.as_ref().is_some_and(|m| m.is_match(column))
+    }
     /// A column of which only the role is known.
     pub fn guessed(name: String, role: Role) -> Self {
         ColumnSpec {
             name: At::new(name, Span::default()),
             is_glob: false,
+            matcher: None,
             type_: None,
             role: Some(At::new(role, Span::default())),
             required: None,
@@ -273,9 +285,6 @@ pub enum RuleKind {
     },
 }
 
-/// `parameter: value` pairs as written.
-pub type Parameters = Vec<(At<String>, Scalar)>;
-
 /// How much a detector was told.
 #[derive(Debug, Clone, Default)]
 pub struct Poisoning {
@@ -283,8 +292,6 @@ pub struct Poisoning {
     pub off: bool,
     /// Detectors switched off one by one, by name or code, as written.
     pub disabled: Vec<At<String>>,
-    /// `detector -> parameter -> value`.
-    pub parameters: Vec<(At<String>, Parameters)>,
     /// Default 0.1%.
     pub false_alarms: Option<At<Share>>,
     /// `25 rows`.
@@ -358,7 +365,7 @@ impl Contract {
     /// The column entries that apply to a column: its own, then globs that match it.
     pub fn specs_for<'a>(&'a self, column: &'a str) -> impl Iterator<Item = &'a ColumnSpec> {
         let literal = self.columns.iter().filter(move |c| !c.is_glob && c.name.value == column);
-        let globs = self.columns.iter().filter(move |c| c.is_glob && glob_matches(&c.name.value, column));
+        let globs = self.columns.iter().filter(move |c| c.is_glob && c.covers(column));
         literal.chain(globs)
     }
     /// Folder against which `data:` and `roots:` are resolved.
@@ -367,8 +374,9 @@ impl Contract {
     }
 }
 
-/// Shell-style match of a column name: `*`, `?` and `[...]`. A column that is really called like
-/// the pattern is matched as well.
-pub fn glob_matches(pattern: &str, name: &str) -> bool {
-    pattern == name || globset::GlobBuilder::new(pattern).literal_separator(false).build().is_ok_and(|g| g.compile_matcher().is_match(name))
+/// The declared type of a column among `(name or glob, type)`: its own entry's, else the first glob's.
+pub fn declared_type<'a>(declared: &'a [(String, DataType)], column: &str) -> Option<&'a DataType> {
+    let own = declared.iter().find(|(name, _)| name == column);
+    let glob = || declared.iter().find(|(name, _)| columns::is_glob(name) && columns::matcher(name).is_some_and(|m| m.is_match(column)));
+    own.or_else(glob).map(|(_, t)| t)
 }

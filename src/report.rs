@@ -42,8 +42,8 @@ pub struct ContractFacts {
     pub name: Option<String>,
     pub version: Option<String>,
     pub digest: String,
-    /// Warnings of the contract itself.
-    pub warnings: Vec<String>,
+    /// Warnings about the contract itself, in the order of its text.
+    pub warnings: Vec<crate::error::Diagnostic>,
 }
 
 impl Facts {

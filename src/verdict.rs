@@ -52,6 +52,8 @@ pub struct Policy {
     pub rows: u64,
     /// Findings that do not count because an earlier report has them.
     pub baseline: Option<baseline::Baseline>,
+    /// What the contract itself is warned of, each by its message.
+    pub contract_warnings: Vec<String>,
 }
 
 /// One rule in the report.
@@ -106,6 +108,8 @@ pub struct Verdict {
     /// A floor is demanded and no detector could state one.
     pub floor_unknown: bool,
     pub ignores: Vec<Use>,
+    /// Warnings about the contract that count: those that no baseline has.
+    pub contract_warnings: usize,
     /// Lines of the list, by action.
     pub rows_quarantine: u64,
     pub rows_review: u64,
@@ -180,7 +184,9 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
     let floor_unknown = policy.floor.is_some() && floors == 0;
     let weighing = |s: Severity| rules.iter().map(|r| weights(r, s)).sum::<usize>();
     let errors = weighing(Severity::Error) + missed_floors.len() + usize::from(floor_unknown);
-    let warnings = weighing(Severity::Warning) + ignores.iter().filter(|u| u.is_warning()).count();
+    let news = |w: &&String| !policy.baseline.as_ref().is_some_and(|b| b.has_warning(w));
+    let contract_warnings = policy.contract_warnings.iter().filter(news).count();
+    let warnings = weighing(Severity::Warning) + ignores.iter().filter(|u| u.is_warning()).count() + contract_warnings;
     let nothing = policy.rows == 0 || evaluated + not_evaluated == 0;
     let exit = |fail_on| exit_code(errors, warnings, nothing, fail_on);
     let overall = match (errors, warnings) {
@@ -201,6 +207,7 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
         missed_floors,
         floor_unknown,
         ignores,
+        contract_warnings,
         rows_quarantine: tally.quarantined,
         rows_review: tally.review,
         rows: policy.rows,

@@ -1,6 +1,6 @@
 //! C106: a value that the contract rules out.
 
-use super::cells::{Cells, each_column, test_values};
+use super::cells::{Cells, each_value};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use super::set::Set;
 use super::unknown_value::{set_of, written};
@@ -37,15 +37,13 @@ struct ForbiddenValue {
 impl Test for ForbiddenValue {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
-        let (tested, failing) = test_values(&array, &mut |a| self.forbidden.contains(a))?;
-        Ok(Marks { tested, undecided: 0, failing })
+        self.cells.test(batch, &mut |a| self.forbidden.contains(a))
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
-    for (spec, cells, list) in each_column(ctx, &mut built, "forbidden", |s| s.forbidden.as_ref()) {
+    for (spec, cells, list) in each_value(ctx, &mut built, "forbidden", |s| s.forbidden.as_ref()) {
         let Some(forbidden) = set_of(spec, &cells, list, "forbidden", &mut built, &mut errors) else { continue };
         let listed = written(list);
         let clause = Clause {

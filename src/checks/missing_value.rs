@@ -1,6 +1,6 @@
 //! C103: a required column has a null.
 
-use super::cells::{Cells, each_column};
+use super::cells::{Cells, each_value};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::Batch;
 use crate::error::{Diagnostic, Result};
@@ -12,7 +12,8 @@ pub const META: Meta = Meta {
     summary: "A required column has no null.",
     ids: &[],
     explain: "\
-A row fails when its cell in a column with `required: true` is null.
+A row fails when its cell in a column with `required: true` is null. For the elements of a list (`tags[]`), it fails when one of
+them is; a row without elements has nothing to be null and is not counted as tested.
 
 **Why it hurts a model.** Loaders turn absence into something: an empty string, a zero, a class of its own. The model then
 learns from the filler, and a column that one supplier leaves empty becomes a hidden mark of that supplier.
@@ -41,22 +42,18 @@ struct MissingValue {
 impl Test for MissingValue {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
-        let nulls = array.logical_nulls().filter(|n| n.null_count() > 0);
-        let failing = nulls.map(|valid| {
-            let null = !valid.inner();
-            match self.cells.unparsed(batch) {
-                Some(unparsed) => &null & &!&unparsed,
-                None => null,
-            }
+        let (tested, nulls) = self.cells.nulls(batch)?;
+        let failing = nulls.map(|null| match self.cells.unparsed(batch) {
+            Some(unparsed) => &null & &!&unparsed,
+            None => null,
         });
-        Ok(Marks { tested: array.len(), undecided: 0, failing })
+        Ok(Marks { tested, undecided: 0, failing })
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let mut built = Built::default();
-    for (spec, cells, at) in each_column(ctx, &mut built, "required", |s| s.required.as_ref().filter(|r| r.value)) {
+    for (spec, cells, at) in each_value(ctx, &mut built, "required", |s| s.required.as_ref().filter(|r| r.value)) {
         let clause = Clause {
             title: format!("{}: required", cells.name),
             span: at.span,

@@ -1,6 +1,6 @@
 //! C107: a value outside its range.
 
-use super::cells::{Cells, each_column, misfit, test_values};
+use super::cells::{Cells, each_value, misfit};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use super::set::Interval;
 use crate::batch::Batch;
@@ -38,15 +38,13 @@ struct OutOfRange {
 impl Test for OutOfRange {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
-        let (tested, failing) = test_values(&array, &mut |a| self.interval.excludes(a))?;
-        Ok(Marks { tested, undecided: 0, failing })
+        self.cells.test(batch, &mut |a| self.interval.excludes(a))
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
-    for (spec, cells, range) in each_column(ctx, &mut built, "range", |s| s.range.as_ref()) {
+    for (spec, cells, range) in each_value(ctx, &mut built, "range", |s| s.range.as_ref()) {
         let r = &range.value;
         let interval = match interval(r, &cells) {
             Ok(i) => i,

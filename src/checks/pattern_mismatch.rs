@@ -1,6 +1,6 @@
 //! C109: a text that its pattern is not found in.
 
-use super::cells::{Cells, each_column, misfit, test_values};
+use super::cells::{Cells, each_value, misfit};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::{Batch, Text};
 use crate::contract::types;
@@ -71,15 +71,13 @@ impl PatternMismatch {
 impl Test for PatternMismatch {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
-        let (tested, failing) = test_values(&array, &mut |a| self.fails(a))?;
-        Ok(Marks { tested, undecided: 0, failing })
+        self.cells.test(batch, &mut |a| self.fails(a))
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
-    for (spec, cells, pattern) in each_column(ctx, &mut built, "pattern", |s| s.pattern.as_ref()) {
+    for (spec, cells, pattern) in each_value(ctx, &mut built, "pattern", |s| s.pattern.as_ref()) {
         if !matches!(cells.kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
             let message = format!("pattern needs a column of text; `{}` is {}", cells.name, types::name(&cells.kind));
             misfit(spec, &cells, "pattern", Diagnostic::new("C109", message).at(pattern.span), &mut built, &mut errors);

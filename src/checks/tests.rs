@@ -487,3 +487,65 @@ fn codes_ascend_and_every_page_says_what_fools_the_check() {
         }
     }
 }
+
+/// Lists in memory, from the texts of their elements; a null list's slot holds an element all the
+/// same, as the format allows.
+fn lists(rows: &[Option<&[Option<&str>]>]) -> ArrayRef {
+    let mut offsets = vec![0_i32];
+    let mut values: Vec<Option<&str>> = Vec::new();
+    for row in rows {
+        values.extend(row.map_or(&[Some("under a null")][..], |r| r));
+        offsets.push(values.len() as i32);
+    }
+    let nulls = arrow::buffer::NullBuffer::from(rows.iter().map(Option::is_some).collect::<Vec<_>>());
+    let item = Arc::new(Field::new("item", DataType::Utf8, true));
+    Arc::new(ListArray::new(item, arrow::buffer::OffsetBuffer::new(offsets.into()), strings(values), Some(nulls)))
+}
+
+#[test]
+fn a_row_fails_when_any_element_of_its_list_does() {
+    let tags = lists(&[Some(&[Some("a"), Some("b")]), Some(&[]), None, Some(&[None]), Some(&[Some("zz"), None, Some("zz")])]);
+    let text = "taster: 1\ncolumns:\n  'tags[]': {type: string, required: true, allowed: [a, b], length: {max: 1}}\n";
+    let r = run(text, vec![("tags", tags)]);
+    assert_eq!((r.rows("C105"), r.rows("C108"), r.rows("C103")), (vec![4], vec![4], vec![3, 4]));
+    assert_eq!((r.outcome("tags[]: allowed").tested, r.outcome("tags[]: required").tested), (2, 3));
+}
+
+#[test]
+fn elements_of_fixed_and_nested_lists_are_found() {
+    let vectors = FixedSizeListArray::from_iter_primitive::<arrow::datatypes::Float32Type, _, _>(
+        [Some(vec![Some(0.5), Some(1.0)]), None, Some(vec![None, Some(7.0)]), Some(vec![Some(f32::NAN), Some(0.0)])],
+        2,
+    );
+    let text = "taster: 1\ncolumns:\n  'v[]': {type: float32, range: {min: 0, max: 1}}\n";
+    let r = run(text, vec![("v", Arc::new(vectors))]);
+    assert_eq!((r.rows("C107"), r.outcome("v[]: range").tested), (vec![2, 3], 3));
+
+    let inner = lists(&[Some(&[Some("a")]), Some(&[Some("x")]), None, Some(&[]), Some(&[Some("a"), Some("x")])]);
+    let item = Arc::new(Field::new("item", inner.data_type().clone(), true));
+    let outer = ListArray::new(item, arrow::buffer::OffsetBuffer::new(vec![0, 1, 3, 3, 5].into()), inner, None);
+    let r = run("taster: 1\ncolumns:\n  'g[][]': {forbidden: [x]}\n", vec![("g", Arc::new(outer))]);
+    assert_eq!((r.rows("C106"), r.outcome("g[][]: forbidden").tested), (vec![1, 3], 3));
+}
+
+proptest! {
+    #[test]
+    fn elements_are_judged_as_a_loop_over_them_would(rows in proptest::collection::vec(
+        proptest::option::of(proptest::collection::vec(proptest::option::of(0_u8..4), 0..4)), 0..40), shard in 1_usize..9)
+    {
+        const WORDS: [&str; 4] = ["a", "b", "c", "d"];
+        let cells: Vec<Option<Vec<Option<&str>>>> = rows.iter()
+            .map(|r| r.as_ref().map(|r| r.iter().map(|v| v.map(|v| WORDS[usize::from(v)])).collect())).collect();
+        let borrowed: Vec<Option<&[Option<&str>]>> = cells.iter().map(Option::as_deref).collect();
+        let batch = RecordBatch::try_from_iter([("t", lists(&borrowed))]).unwrap();
+        let text = "taster: 1\ncolumns:\n  't[]': {required: true, allowed: [a, b]}\n";
+        let r = run_split(text, vec![batch], shard, 1 + shard / 2);
+        let of = |wrong: &dyn Fn(&Option<&str>) -> bool| -> Vec<u64> {
+            (0..cells.len()).filter(|i| cells[*i].iter().flatten().any(wrong)).map(|i| i as u64).collect()
+        };
+        prop_assert_eq!(r.rows("C105"), of(&|v| v.is_some_and(|v| v != "a" && v != "b")));
+        prop_assert_eq!(r.rows("C103"), of(&|v| v.is_none()));
+        prop_assert_eq!(r.outcome("t[]: allowed").tested, of(&|v| v.is_some()).len() as u64);
+        prop_assert_eq!(r.outcome("t[]: required").tested, of(&|_| true).len() as u64);
+    }
+}

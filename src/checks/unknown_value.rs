@@ -1,6 +1,6 @@
 //! C105: a value outside the allowed ones.
 
-use super::cells::{Cells, each_column, misfit, test_values};
+use super::cells::{Cells, each_value, misfit};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use super::set::Set;
 use crate::batch::Batch;
@@ -39,15 +39,13 @@ struct UnknownValue {
 impl Test for UnknownValue {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
-        let (tested, failing) = test_values(&array, &mut |a| Ok(!&self.allowed.contains(a)?))?;
-        Ok(Marks { tested, undecided: 0, failing })
+        self.cells.test(batch, &mut |a| Ok(!&self.allowed.contains(a)?))
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
-    for (spec, cells, list) in each_column(ctx, &mut built, "allowed", |s| s.allowed.as_ref()) {
+    for (spec, cells, list) in each_value(ctx, &mut built, "allowed", |s| s.allowed.as_ref()) {
         let Some(allowed) = set_of(spec, &cells, list, "allowed", &mut built, &mut errors) else { continue };
         let listed = written(list);
         let clause = Clause {

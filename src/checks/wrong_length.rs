@@ -1,6 +1,6 @@
 //! C108: a text is too short or too long.
 
-use super::cells::{Cells, each_column, misfit, test_values};
+use super::cells::{Cells, each_value, misfit};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::Batch;
 use crate::contract::{Length, LengthUnit, types};
@@ -106,15 +106,13 @@ impl WrongLength {
 impl Test for WrongLength {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
-        let (tested, failing) = test_values(&array, &mut |a| self.fails(a))?;
-        Ok(Marks { tested, undecided: 0, failing })
+        self.cells.test(batch, &mut |a| self.fails(a))
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
-    for (spec, cells, length) in each_column(ctx, &mut built, "length", |s| s.length.as_ref()) {
+    for (spec, cells, length) in each_value(ctx, &mut built, "length", |s| s.length.as_ref()) {
         let Length { min, max, unit } = length.value;
         let text = matches!(cells.kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         let binary = matches!(cells.kind, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);

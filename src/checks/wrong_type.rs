@@ -1,12 +1,13 @@
 //! C102: a column does not have its declared type.
 
-use super::cells::{Cells, each_column, settled};
+use super::cells::{Cells, each_value, settled};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::Batch;
 use crate::contract::types;
 use crate::error::{Diagnostic, Result};
 use crate::rule::{Built, Context, Entry, Meta, Outcome, Status};
 use arrow::array::Array;
+use arrow::buffer::BooleanBuffer;
 
 pub const META: Meta = Meta {
     code: "C102",
@@ -45,17 +46,18 @@ struct WrongType {
 impl Test for WrongType {
     const META: Meta = META;
     fn test(&self, batch: &Batch) -> Result<Marks> {
-        let array = self.cells.of(batch)?;
         let failing = self.cells.unparsed(batch).filter(|u| u.count_set_bits() > 0);
-        // An unparsed cell reads as null and is tested nevertheless.
-        let tested = array.len() - array.logical_null_count() + failing.as_ref().map_or(0, |f| f.count_set_bits());
+        // Every value there is has the type by now: what did not parse reads as null, and is tested
+        // nevertheless.
+        let values = self.cells.test(batch, &mut |a| Ok(BooleanBuffer::new_unset(a.len())))?;
+        let tested = values.tested + failing.as_ref().map_or(0, |f| f.count_set_bits());
         Ok(Marks { tested, undecided: 0, failing })
     }
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let mut built = Built::default();
-    for (spec, cells, declared) in each_column(ctx, &mut built, "type", |s| s.type_.as_ref()) {
+    for (spec, cells, declared) in each_value(ctx, &mut built, "type", |s| s.type_.as_ref()) {
         let title = format!("{}: type {}", cells.name, declared.value);
         let matches = declared.value.matches(&cells.kind);
         if matches {

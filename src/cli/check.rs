@@ -54,11 +54,6 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
     let mut notes = Vec::new();
     let baseline = args.baseline.as_deref().map(crate::verdict::baseline::Baseline::load).transpose()?;
     let (contract, source, data) = open(args, &mut notes)?;
-    if !global.quiet {
-        for warning in &contract.warnings {
-            super::warn(global, &super::diagnostic(warning, contract.path.as_deref(), &contract.text, global.stderr_color()));
-        }
-    }
     let bar = Bar::new();
     let progress: &dyn Progress = if bar.is_shown() && !global.quiet { &bar } else { &Silent };
     let options = Options {

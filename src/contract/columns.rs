@@ -2,12 +2,12 @@
 //! said here: bad values, and contradictions where the type is declared.
 
 use super::fields::{Fields, Sink};
-use super::tree::{Entry, Kind, Node};
+use super::tree::{Entry, Kind, Node, Text};
 use super::{At, ColumnSpec, Length, LengthUnit, Range, Role, Scalar, Severity, keys, scalar, types, values};
 use crate::error::{Diagnostic, Span};
 
 /// Roles that describe the row as a whole: a second column would leave open which one is meant.
-const SINGLE: [Role; 4] = [Role::Id, Role::Label, Role::Split, Role::Weight];
+pub const SINGLE: [Role; 4] = [Role::Id, Role::Label, Role::Split, Role::Weight];
 
 /// Compiled patterns stay small; a contract is untrusted.
 const PATTERN_BYTES: usize = 4 << 20;
@@ -39,6 +39,7 @@ fn column(e: &Entry, sink: &mut Sink) -> Option<ColumnSpec> {
     let mut spec = ColumnSpec {
         name: At::new(e.key.clone(), e.key_span),
         is_glob: is_glob(&e.key),
+        matcher: None,
         type_: None,
         role: None,
         required: None,
@@ -52,15 +53,24 @@ fn column(e: &Entry, sink: &mut Sink) -> Option<ColumnSpec> {
         severity: Severity::Error,
         description: None,
     };
-    if spec.is_glob
-        && let Err(error) = globset::Glob::new(&e.key)
-    {
-        let d = Diagnostic::new("C009", format!("`{}` is no glob: {}", e.key, error.kind())).at(e.key_span);
-        sink.push(d.help("`*` and `?` stand for characters, `[ab]` for one of them"));
+    if spec.is_glob {
+        match glob(&e.key) {
+            Ok(glob) => spec.matcher = Some(glob.compile_matcher()),
+            Err(error) => {
+                let d = Diagnostic::new("C009", format!("`{}` is no glob: {}", e.key, error.kind())).at(e.key_span);
+                sink.push(d.help("`*` and `?` stand for characters, `[ab]` for one of them"));
+            }
+        }
     }
     if e.value.is_null() {
         // `text:` alone declares that the column is there.
         return Some(spec);
+    }
+    if let Kind::Map(settings) = &e.value.kind
+        && let Some(d) = cut_type(settings)
+    {
+        sink.push(d);
+        return None;
     }
     let f = Fields::read(&keys::COLUMN, &e.key, &e.value, sink)?;
     spec.type_ = f.get("type").and_then(|e| type_(e, sink));
@@ -83,9 +93,19 @@ fn column(e: &Entry, sink: &mut Sink) -> Option<ColumnSpec> {
 }
 
 /// `tags[]` is a path into a list, not a glob.
-fn is_glob(name: &str) -> bool {
+pub fn is_glob(name: &str) -> bool {
     let name = name.replace("[]", "");
     name.contains(['*', '?']) || name.find('[').is_some_and(|i| name[i..].contains(']'))
+}
+
+/// Shell-style: `*`, `?` and `[...]`; a `/` is a character like any other.
+fn glob(name: &str) -> Result<globset::Glob, globset::Error> {
+    globset::GlobBuilder::new(name).literal_separator(false).build()
+}
+
+/// The glob in a column's name, where it is one.
+pub fn matcher(name: &str) -> Option<globset::GlobMatcher> {
+    glob(name).ok().map(|g| g.compile_matcher())
 }
 
 fn type_(e: &Entry, sink: &mut Sink) -> Option<At<super::LogicalType>> {
@@ -93,15 +113,38 @@ fn type_(e: &Entry, sink: &mut Sink) -> Option<At<super::LogicalType>> {
     match types::parse(&t.text) {
         Ok(t) => Some(At::new(t, e.value.span)),
         Err(error) => {
-            let mut d = Diagnostic::new("C004", error.message).at(e.value.span);
-            d.help = error.help;
-            if t.text.contains('(') && !t.text.contains(')') {
-                d.help = Some("inside `{...}` a type with a comma needs quotes: `{type: 'decimal(10, 2)'}`".into());
-            }
+            let d = Diagnostic { help: error.help, ..Diagnostic::new("C004", error.message).at(e.value.span) };
             sink.push(d);
             None
         }
     }
+}
+
+/// `{type: decimal(10, 2)}` without quotes: YAML ends the value at the comma and takes the rest for a
+/// key. One error that names the cause, instead of one about half a type and one about a key `2)`.
+fn cut_type(settings: &[Entry]) -> Option<Diagnostic> {
+    let at = settings.iter().position(|e| e.key == "type")?;
+    let Kind::Scalar(Text { text, quoted: false, .. }) = &settings[at].value.kind else { return None };
+    let depth = |t: &str| t.matches(['(', '<']).count() as isize - t.matches([')', '>']).count() as isize;
+    let mut whole = text.clone();
+    let mut open = depth(text);
+    let mut end = settings[at].value.span;
+    for e in &settings[at + 1..] {
+        if open <= 0 || !e.value.is_null() {
+            break;
+        }
+        whole.push_str(", ");
+        whole.push_str(&e.key);
+        open += depth(&e.key);
+        end = e.key_span;
+    }
+    let start = settings[at].value.span;
+    if open != 0 || end == start || end.offset < start.offset {
+        return None;
+    }
+    let span = Span { len: end.offset + end.len - start.offset, ..start };
+    let d = Diagnostic::new("C004", format!("the type `{whole}` has a comma, which ends a value inside `{{...}}`")).at(span);
+    Some(d.help(format!("put it in quotes: `type: '{whole}'`")))
 }
 
 fn role(e: &Entry, sink: &mut Sink) -> Option<At<Role>> {
@@ -226,7 +269,7 @@ fn single_roles(columns: &[ColumnSpec], sink: &mut Sink) {
     }
 }
 
-fn single_help(role: Role) -> &'static str {
+pub fn single_help(role: Role) -> &'static str {
     match role {
         Role::Id => "one column names the row in the quarantine list; for a key of several columns add a rule `unique: [a, b]`",
         Role::Label => "detectors look at one label at a time; run once per label, with a contract each",

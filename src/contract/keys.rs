@@ -27,7 +27,7 @@ pub enum Shape {
     /// A column type.
     Type,
     Role,
-    /// `default`, `off`, or a map from detector to `off`, `default` or parameters.
+    /// `default`, `off`, or a map from detector to one of them.
     Detectors,
     OneOf(&'static [&'static str]),
     List(&'static Shape),
@@ -87,7 +87,6 @@ pub const SEVERITIES: &[&str] = &["error", "warning"];
 pub const EXTRA_COLUMNS: &[&str] = &["forbid", "warn", "allow"];
 pub const NOT_EVALUATED: &[&str] = &["fail", "warn"];
 pub const LENGTH_UNITS: &[&str] = &["chars", "graphemes", "bytes"];
-pub const ENCODINGS: &[&str] = &["utf-8"];
 
 pub static TOP: Section = Section {
     name: "a contract",
@@ -133,7 +132,11 @@ pub static FORMAT: Section = Section {
         key("quote", Shape::Char, "Character around fields that contain the delimiter. Default: `\"`."),
         key("header", Shape::Bool, "Whether the first line holds the column names."),
         key("nulls", Shape::Some(&Shape::Text), "Spellings of null in text files. Default: the empty field alone."),
-        key("encoding", Shape::OneOf(ENCODINGS), "Encoding of text files."),
+        key(
+            "encoding",
+            Shape::Text,
+            "Encoding of text files: utf-8 (the default), latin-1, windows-1252, utf-16le and others of the WHATWG list.",
+        ),
     ],
     hints: &[("separator", "did you mean `delimiter`?"), ("sep", "did you mean `delimiter`?"), ("null", "did you mean `nulls`?")],
 };
@@ -290,11 +293,7 @@ pub static LABEL_SHARE: Section = Section {
 pub static POISONING: Section = Section {
     name: "`poisoning`",
     keys: &[
-        key(
-            "detectors",
-            Shape::Detectors,
-            "Which detectors run: `default`, `off`, or a map from detector to `off`, `default` or its parameters.",
-        ),
+        key("detectors", Shape::Detectors, "Which detectors run: `default`, `off`, or a map from detector to one of them."),
         key("false_alarms", Shape::Share, "Share of clean rows that may be quarantined for nothing. Default: 0.1%."),
         key("floor", Shape::Rows, "Fail if poison of this many rows could go unseen. Written `25 rows`."),
     ],

@@ -135,17 +135,14 @@ fn format(node: &Node, sink: &mut Sink) -> Option<Format> {
     }
     let encoding = f.get("encoding").and_then(|e| {
         let t = sink.scalar(e, "an encoding")?;
-        let name = t.text.to_ascii_lowercase().replace('_', "-");
-        if matches!(name.as_str(), "utf-8" | "utf8") {
-            return Some("utf-8".to_owned());
+        let known = encoding_rs::Encoding::for_label(t.text.as_bytes()).is_some() || t.text.eq_ignore_ascii_case("latin-1");
+        if known {
+            return Some(t.text.clone());
         }
-        if name.starts_with("utf-16") || name.starts_with("latin") || name.starts_with("iso-8859") || name.starts_with("windows-") {
-            sink.push(not_supported(&format!("the encoding `{}`", t.text), e.value.span));
-        } else {
-            let help = nearest(&name, keys::ENCODINGS.iter().copied())
-                .map_or("text files are read as utf-8".to_owned(), |n| format!("did you mean `{n}`?"));
-            sink.push(Diagnostic::new("C004", format!("`{}` is no encoding", t.text)).at(e.value.span).help(help));
-        }
+        const COMMON: [&str; 6] = ["utf-8", "latin-1", "iso-8859-15", "windows-1252", "utf-16le", "utf-16be"];
+        let help = nearest(&t.text.replace('_', "-"), COMMON.into_iter())
+            .map_or_else(|| format!("such as {}", COMMON.join(", ")), |n| format!("did you mean `{n}`?"));
+        sink.push(Diagnostic::new("C004", format!("`{}` is no encoding", t.text)).at(e.value.span).help(help));
         None
     });
     Some(Format {

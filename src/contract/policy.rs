@@ -1,8 +1,8 @@
 //! `poisoning:` and `ignore:`, what the detectors are told and which findings are accepted.
 
-use super::fields::{Fields, Sink, nearest};
+use super::fields::{Fields, Sink, nearest, not_supported};
 use super::tree::{Entry, Kind, Node};
-use super::{At, Ignore, Parameters, Poisoning, Scalar, keys, quantity, scalar};
+use super::{At, Ignore, Poisoning, keys, quantity, scalar};
 use crate::error::Diagnostic;
 
 pub fn poisoning(node: &Node, sink: &mut Sink) -> Option<Poisoning> {
@@ -50,44 +50,55 @@ fn detectors(e: &Entry, out: &mut Poisoning, sink: &mut Sink) {
         }
         Kind::Map(entries) => entries,
         _ => {
-            let d = Diagnostic::new("C004", "`detectors` is `default`, `off`, or a map from detector to its settings").at(e.value.span);
+            let d = Diagnostic::new("C004", "`detectors` is `default`, `off`, or a map from detector to one of them").at(e.value.span);
             sink.push(d.help("written `detectors: {shared-trigger: off}`"));
             return;
         }
     };
     for d in entries {
         let name = At::new(d.key.clone(), d.key_span);
-        is_detector(&name, sink);
+        // What is said to nobody is not worth a second message.
+        if !is_detector(&name, sink) {
+            continue;
+        }
         match &d.value.kind {
             Kind::Scalar(t) if t.text == "off" => out.disabled.push(name),
             Kind::Scalar(t) if t.text == "default" => {}
-            Kind::Map(settings) => out.parameters.push((name, parameters(settings, sink))),
-            _ => {
-                let e = Diagnostic::new("C004", format!("`{}` is `off`, `default`, or a map of parameters", d.key)).at(d.value.span);
+            Kind::Scalar(_) if d.value.is_null() => {
+                let e = Diagnostic::new("C004", format!("`{}` is `off` or `default`, here is nothing", d.key)).at(d.key_span);
                 sink.push(e);
+            }
+            Kind::Map(settings) => parameters(&d.key, settings, sink),
+            _ => {
+                let e = Diagnostic::new("C004", format!("`{}` is `off` or `default`, here is {}", d.key, d.value.what()));
+                sink.push(e.at(d.value.span));
             }
         }
     }
 }
 
-fn parameters(settings: &[Entry], sink: &mut Sink) -> Parameters {
-    let read = |e: &Entry, sink: &mut Sink| {
-        let t = sink.scalar(e, "a single value")?;
-        let value = Scalar { text: t.text.clone(), quoted: t.quoted, span: e.value.span };
-        Some((At::new(e.key.clone(), e.key_span), value))
-    };
-    settings.iter().filter_map(|e| read(e, sink)).collect()
+/// No detector has parameters yet; one that is written down and read by nobody would be believed.
+fn parameters(detector: &str, settings: &[Entry], sink: &mut Sink) {
+    for e in settings {
+        let d = not_supported(&format!("a parameter `{}` of `{detector}`", e.key), e.key_span);
+        let meant = keys::POISONING.find(&e.key).map(|k| k.name).or_else(|| nearest(&e.key, keys::POISONING.keys.iter().map(|k| k.name)));
+        sink.push(match meant {
+            Some(key) => d.help(format!("`{key}` holds for all detectors and stands directly under `poisoning:`")),
+            None => d.help("a detector is `default` or `off`"),
+        });
+    }
 }
 
 /// A detector that does not exist would be configured in vain.
-fn is_detector(name: &At<String>, sink: &mut Sink) {
+fn is_detector(name: &At<String>, sink: &mut Sink) -> bool {
     let metas = || crate::detectors::REGISTRY.iter().map(|e| e.meta);
     if metas().any(|m| m.code == name.value || m.name == name.value) {
-        return;
+        return true;
     }
     let meant = nearest(&name.value, metas().flat_map(|m| [m.code, m.name])).map(|n| format!("did you mean `{n}`?"));
     let help = meant.unwrap_or_else(|| format!("the detectors are {}", metas().map(|m| m.name).collect::<Vec<_>>().join(", ")));
     sink.push(Diagnostic::new("C003", format!("there is no detector `{}`", name.value)).at(name.span).help(help));
+    false
 }
 
 pub fn ignore(e: &Entry, sink: &mut Sink) -> Vec<Ignore> {

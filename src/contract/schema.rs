@@ -68,10 +68,7 @@ fn shape(s: &Shape) -> Value {
         // YAML 1.1 editors read a plain `off` as false.
         Shape::Detectors => json!({"anyOf": [
             {"enum": ["default", "off", false]},
-            {"type": "object", "additionalProperties": {"anyOf": [
-                {"enum": ["default", "off", false]},
-                {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
-            ]}},
+            {"type": "object", "additionalProperties": {"enum": ["default", "off", false]}},
         ]}),
         Shape::OneOf(words) => json!({"enum": words}),
         Shape::List(item) => json!({"type": "array", "items": shape(item), "minItems": 1}),

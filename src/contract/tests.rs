@@ -39,7 +39,6 @@ ignore:
   - {rule: P110, group: 'url url', reason: site boilerplate, expires: 2027-02-01}
 ";
 
-#[allow(dead_code, reason = "for tests of the families that come next")]
 pub(super) fn errors(text: &str) -> Vec<Diagnostic> {
     match parse(None, text) {
         Err(Error::Contract(e)) => e.diagnostics,
@@ -78,4 +77,24 @@ fn the_whole_language_is_read() {
     assert_eq!(c.ignore[0].group.as_ref().unwrap().value, "url url");
     assert_eq!(c.digest.len(), 64);
     assert!(c.warnings.is_empty());
+}
+
+#[test]
+fn all_errors_of_a_contract_are_told_at_once_in_the_order_of_the_text() {
+    let text = "taster: 2\nnam: x\ncolumns:\n  a: {type: int, rnge: {min: 1}}\n  a: {}\n";
+    let codes: Vec<(&str, u32)> = errors(text).iter().map(|d| (d.code, d.span.unwrap().line)).collect();
+    assert_eq!(codes, [("C004", 1), ("C003", 2), ("C004", 4), ("C003", 4), ("C006", 5)]);
+}
+
+#[test]
+fn a_type_cut_at_its_comma_is_one_error_wherever_it_is_cut() {
+    for whole in ["decimal(10, 2)", "timestamp(us, UTC)", "list<float32, 768>", "map<string, list<int8, 3>>"] {
+        let text = format!("taster: 1\ncolumns: {{a: {{type: {whole}, required: true}}}}\n");
+        let found = errors(&text);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].help.as_ref().unwrap().contains(&format!("'{whole}'")), "{found:?}");
+        let span = found[0].span.unwrap();
+        assert_eq!(&text[span.offset..span.offset + span.len], whole);
+    }
+    assert_eq!(errors("taster: 1\ncolumns: {a: {type: 'decimal(10, 2)', colour:}}\n")[0].code, "C003");
 }

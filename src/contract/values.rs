@@ -1,6 +1,6 @@
 //! Values of a column's settings against its type: what does not read as the type, what contradicts
 //! itself, what can never fail. Called with the declared type when the contract is parsed, and with
-//! the data's type when none was declared.
+//! the data's type when it meets the data ([`super::bind`]).
 
 use super::fields::{Sink, not_supported};
 use super::scalar::{Value, typed};
@@ -39,7 +39,7 @@ pub fn check_untyped(spec: &ColumnSpec, sink: &mut Sink) {
     }
 }
 
-/// Everything that the type decides.
+/// Everything that the declared type decides.
 pub fn check(spec: &ColumnSpec, logical: &LogicalType, sink: &mut Sink) {
     let int64 = DataType::Int64;
     let t = match logical {
@@ -50,10 +50,23 @@ pub fn check(spec: &ColumnSpec, logical: &LogicalType, sink: &mut Sink) {
         LogicalType::Integer => None,
         LogicalType::Exact(_) => integer_bounds(t),
     };
-    let check = Check { spec, t, bounds, name: logical.to_string() };
+    run(&Check { spec, t, bounds, name: logical.to_string(), column: &spec.name.value, declared: true }, sink);
+}
+
+/// What the data's type decides for a column whose declaration leaves it open. Data of another type
+/// than the declared one is a finding, and its literals are then nobody's concern.
+pub fn check_data(spec: &ColumnSpec, column: &str, t: &DataType, sink: &mut Sink) {
+    let t = types::unencoded(t);
+    if matches!(&spec.type_, Some(declared) if declared.value != LogicalType::Integer || !t.is_integer()) {
+        return;
+    }
+    run(&Check { spec, t, bounds: integer_bounds(t), name: types::name(t), column, declared: false }, sink);
+}
+
+fn run(check: &Check<'_>, sink: &mut Sink) {
     check.applies(sink);
-    let low = check.range(sink);
-    check.sets(low, sink);
+    let ends = check.range(sink);
+    check.sets(ends, sink);
 }
 
 struct Check<'a> {
@@ -61,6 +74,10 @@ struct Check<'a> {
     t: &'a DataType,
     bounds: Option<(i128, i128)>,
     name: String,
+    /// As messages call it: for a glob, one of its columns.
+    column: &'a str,
+    /// False for the data's type: a value that it cannot hold is then useless, not wrong.
+    declared: bool,
 }
 
 type Ends = (Option<Value>, Option<Value>);
@@ -69,12 +86,12 @@ impl Check<'_> {
     /// Settings that mean nothing for the type.
     fn applies(&self, sink: &mut Sink) {
         let text = matches!(self.t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-        let column = &self.spec.name.value;
+        let column = self.column;
         if let Some(p) = &self.spec.pattern
             && !text
         {
             let d = Diagnostic::new("C004", format!("`pattern` is about text, but `{column}` is {}", self.name));
-            sink.push(d.at(p.span).help("bound other types by `range` or `allowed`"));
+            sink.push(d.at(p.span).help("bound other types by `range` or `allowed`; digits in a text file are text under `type: string`"));
         }
         if let Some(l) = &self.spec.length
             && !text
@@ -87,7 +104,7 @@ impl Check<'_> {
                 sink.push(not_supported(&format!("`length` of a column of type {}", self.name), l.span));
             } else if !list {
                 let d = Diagnostic::new("C004", format!("`length` is about text, but `{column}` is {}", self.name));
-                sink.push(d.at(l.span).help("bound numbers and times by `range`"));
+                sink.push(d.at(l.span).help("bound numbers and times by `range`; digits in a text file are text under `type: string`"));
             } else {
                 sink.push(not_supported("`length` of binary columns", l.span));
             }
@@ -102,7 +119,7 @@ impl Check<'_> {
         match typed(s, self.t) {
             Ok(v) => Some(v),
             Err(message) => {
-                let head = format!("in the column `{}` of type {}: {message}", self.spec.name.value, self.name);
+                let head = format!("in the column `{}` of type {}: {message}", self.column, self.name);
                 sink.push(Diagnostic::new("C004", head).at(s.span));
                 None
             }
@@ -150,6 +167,9 @@ impl Check<'_> {
         let (min, max) = (int(min), int(max));
         let help = format!("{} holds {lowest} to {highest}", self.name);
         if min.is_some_and(|m| m > highest) || max.is_some_and(|m| m < lowest) {
+            if !self.declared {
+                return;
+            }
             let d = contradiction(format!("no value of type {} lies in this range", self.name), span);
             sink.push(d.help(help));
         } else if !self.spec.range.as_ref().is_some_and(|r| r.value.exclusive)
@@ -209,8 +229,12 @@ impl Check<'_> {
         if let (Some((lowest, highest)), Value::Int(i)) = (self.bounds, v)
             && !(lowest..=highest).contains(i)
         {
-            let d = Diagnostic::new("C004", format!("{} can never be {}", self.name, s.text)).at(s.span);
-            sink.push(d.help(format!("{} holds {lowest} to {highest}", self.name)));
+            let (message, help) = (format!("{} can never be {}", self.name, s.text), format!("{} holds {lowest} to {highest}", self.name));
+            if self.declared {
+                sink.push(Diagnostic::new("C004", message).at(s.span).help(help));
+            } else {
+                sink.warn(vacuous(message, s.span).help(help));
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ pub fn report(verdict: &Verdict, facts: &Facts) -> Value {
         "data": {"paths": facts.data, "root": facts.root.display().to_string(), "files": facts.files.len(), "fingerprint": facts.fingerprint},
         "contract": facts.contract.as_ref().map(|c| json!({
             "path": c.path.as_ref().map(|p| p.display().to_string()),
-            "name": c.name, "version": c.version, "sha256": c.digest, "warnings": c.warnings,
+            "name": c.name, "version": c.version, "sha256": c.digest,
+            "warnings": c.warnings.iter().map(warning).collect::<Vec<_>>(),
         })),
         "seed": facts.seed,
         "options": facts.options.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<serde_json::Map<_, _>>(),
@@ -74,6 +75,16 @@ pub fn report(verdict: &Verdict, facts: &Facts) -> Value {
         "files": files,
         "now": facts.now,
         "timing": {"milliseconds": milliseconds(facts.elapsed), "rules": spent},
+    })
+}
+
+/// A warning about the contract quotes the contract, never the data.
+fn warning(d: &crate::error::Diagnostic) -> Value {
+    json!({
+        "code": d.code,
+        "message": d.message,
+        "help": d.help,
+        "contract_line": d.span.map(|s| json!({"line": s.line, "column": s.column})),
     })
 }
 

@@ -79,6 +79,7 @@ fn why(v: &Verdict) -> String {
         "`ignore` entry that hides nothing",
         "`ignore` entries that hide nothing",
     );
+    say(v.contract_warnings as u64, "warning about the contract", "warnings about the contract");
     if parts.is_empty() {
         parts.push("nothing found".into());
     }
@@ -109,6 +110,7 @@ pub fn summary(verdict: &Verdict, facts: &Facts, view: View) -> String {
     p.floors(verdict);
     p.not_tested(verdict);
     p.ignores(verdict);
+    p.contract_warnings();
     p.files();
     p.next(verdict);
     p.out
@@ -316,6 +318,22 @@ impl Page<'_> {
             };
             self.wrapped(2, &escape::terminal(&format!("{what}: {how}")));
         }
+    }
+
+    fn contract_warnings(&mut self) {
+        let Some(contract) = self.facts.contract.as_ref().filter(|c| !c.warnings.is_empty()) else { return };
+        self.heading("The contract itself");
+        for w in contract.warnings.iter().take(SHOWN) {
+            let head = paint(self.view, YELLOW, &format!("warning[{}]", w.code));
+            let _ = writeln!(self.out, "  {head} {}", escape::terminal(&w.message));
+            if let Some(help) = &w.help {
+                self.wrapped(4, &escape::terminal(help));
+            }
+            if let (Some(span), Some(path)) = (w.span, &contract.path) {
+                let _ = writeln!(self.out, "    --> {}:{}:{}", escape::terminal(&path.display().to_string()), span.line, span.column);
+            }
+        }
+        self.more(contract.warnings.len().saturating_sub(SHOWN), "warnings");
     }
 
     fn files(&mut self) {

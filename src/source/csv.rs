@@ -220,8 +220,8 @@ impl CsvTable {
         for table in tables {
             let mut fields = Vec::with_capacity(table.names.len());
             for name in &table.names {
-                let data_type = match declared.iter().find(|(n, _)| n == name) {
-                    Some((_, t)) => t.clone(),
+                let data_type = match crate::contract::declared_type(declared, name) {
+                    Some(t) => t.clone(),
                     None => all.get(name).copied().unwrap_or_default().data_type(),
                 };
                 let field = schema::canonical(&Field::new(name, data_type, true));

@@ -56,7 +56,7 @@ struct Keys {
     objects: u64,
     last: Vec<u64>,
     /// Keys that the contract gives a type.
-    declared: Vec<String>,
+    declared: Vec<(String, DataType)>,
 }
 
 impl Shape {
@@ -116,7 +116,7 @@ impl Keys {
         }
         let at = self.shapes.len();
         self.index.insert(name.to_owned(), at);
-        let declared = self.declared.iter().any(|d| d == name);
+        let declared = crate::contract::declared_type(&self.declared, name).is_some();
         self.shapes.push((name.to_owned(), Shape { declared, ..Shape::default() }));
         self.last.push(0);
         at
@@ -454,7 +454,7 @@ impl JsonTable {
                 TextFile::open(path, super::Format::Json { packed }, packed, options.format.encoding.as_deref())?;
             let mut shape = Shape::default();
             let keys = shape.object.get_or_insert_default();
-            keys.declared = options.declared.iter().filter(|(_, t)| readable(&schema::plain(t))).map(|(n, _)| n.clone()).collect();
+            keys.declared = options.declared.iter().filter(|(_, t)| readable(&schema::plain(t))).cloned().collect();
             let mut rows = 0;
             while let Some((mut place, _)) = next(&mut window, Learn(&mut shape))? {
                 place.row = rows;
@@ -472,7 +472,7 @@ impl JsonTable {
         for table in tables.iter() {
             all.merge(&table.shape);
         }
-        let declared_of = |name: &str| declared.iter().find(|(n, t)| n == name && readable(&schema::plain(t))).map(|(_, t)| t);
+        let declared_of = |name: &str| crate::contract::declared_type(declared, name).filter(|t| readable(&schema::plain(t)));
         let mut fields = Vec::new();
         let mut flags = Vec::new();
         for (name, shape) in all.object.iter().flat_map(|k| &k.shapes) {

@@ -17,6 +17,7 @@ const MOST: u64 = 256 << 20;
 pub struct Baseline {
     rules: HashSet<(String, String)>,
     groups: HashSet<(String, String)>,
+    warnings: HashSet<String>,
 }
 
 impl Baseline {
@@ -51,7 +52,14 @@ impl Baseline {
             let groups = rule["groups"].as_array().into_iter().flatten();
             out.groups.extend(groups.filter_map(|g| Some((code.to_owned(), g["group"].as_str()?.to_owned()))));
         }
+        let warnings = report["contract"]["warnings"].as_array().into_iter().flatten();
+        out.warnings.extend(warnings.filter_map(|w| Some(w["message"].as_str()?.to_owned())));
         out
+    }
+
+    /// A warning about the contract itself.
+    pub fn has_warning(&self, message: &str) -> bool {
+        self.warnings.contains(message)
     }
 
     pub fn has_rule(&self, code: &str, title: &str) -> bool {
@@ -74,7 +82,8 @@ mod tests {
             {"code": "C107", "title": "stars: range 1..5", "level": "error", "groups": []},
             {"code": "C105", "title": "label: allowed", "level": null, "groups": []},
             {"code": "P110", "title": "shared trigger", "level": "error", "groups": [{"group": "url url"}, {"group": null}]},
-        ]}));
+        ], "contract": {"warnings": [{"code": "C012", "message": "every bool is true or false"}]}}));
+        assert!(b.has_warning("every bool is true or false") && !b.has_warning("another"));
         assert!(b.has_rule("C107", "stars: range 1..5") && !b.has_rule("C105", "label: allowed"));
         assert!(b.has_group("P110", "url url") && !b.has_group("P131", "url url"));
     }
