@@ -11,6 +11,8 @@ pub mod expression_polars;
 mod fields;
 pub mod find;
 mod guess;
+#[cfg(test)]
+mod hostile;
 pub mod infer;
 mod keys;
 pub mod parse;

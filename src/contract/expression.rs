@@ -260,8 +260,28 @@ pub struct Expression {
     pub columns: Vec<String>,
 }
 
+/// A stack on which an expression of the greatest length can be read: the parser recurses, its frames
+/// are large without optimisation, and how deep it goes is the contract's choice. Only what is used
+/// of it is ever committed.
+const STACK: usize = 64 << 20;
+
+/// Runs on a thread with a [`STACK`] of its own. `None` when the system has no thread left.
+fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).ok()?;
+        match thread.join() {
+            Ok(done) => Some(done),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
 /// Columns an expression names; empty for one that cannot be read (which [`check`] reports).
 pub fn columns(text: &str) -> Vec<String> {
+    on_a_deep_stack(|| columns_of(text)).unwrap_or_default()
+}
+
+fn columns_of(text: &str) -> Vec<String> {
     let Ok(expr) = parse(&At::new(text.to_owned(), Span::default())) else { return Vec::new() };
     let schema = Schema::empty();
     let mut c = Checker { schema: &schema, at: Span::default(), columns: Vec::new(), absent: Vec::new() };
@@ -276,6 +296,11 @@ pub fn check(text: &At<String>, schema: &Schema) -> Vec<Diagnostic> {
 }
 
 pub fn compile(text: &At<String>, schema: &Schema) -> Result<Expression, Diagnostic> {
+    on_a_deep_stack(|| compile_here(text, schema))
+        .unwrap_or_else(|| Err(Diagnostic::new("C121", "the system has no thread left to read the expression on").at(text.span)))
+}
+
+fn compile_here(text: &At<String>, schema: &Schema) -> Result<Expression, Diagnostic> {
     let expr = parse(text)?;
     let mut c = Checker { schema, at: text.span, columns: Vec::new(), absent: Vec::new() };
     let (root, kind) = c.node(&expr, 0)?;

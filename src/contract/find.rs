@@ -134,3 +134,76 @@ fn contract_at(path: &Path) -> Result<Option<Contract>> {
     }
     super::parse::load(path).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+    use std::fs;
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        match parse::parse(Some(Path::new("/data/c/x.yaml")), text) {
+            Ok(_) => Vec::new(),
+            Err(Error::Contract(e)) => e.diagnostics.iter().map(|d| d.code).collect(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn paths_are_plain_by_their_spelling() {
+        for (path, plain) in [("a/./b", "a/b"), ("a/../b", "b"), ("../a", "../a"), ("/../a", "/a"), ("a/../../b", "../b"), ("./", "")] {
+            assert_eq!(normal(Path::new(path)), Path::new(plain), "{path}");
+        }
+    }
+
+    #[test]
+    fn data_stays_below_the_roots() {
+        assert_eq!(codes("taster: 1\ndata: [a.csv, sub/*.csv, ./x/../b.csv]\n"), [""; 0]);
+        assert_eq!(codes("taster: 1\ndata: ['../a.csv', /etc/passwd, sub/../../a.csv]\n"), ["C010"; 3]);
+        assert_eq!(codes("taster: 1\ndata: ['../a.csv']\nroots: [..]\n"), [""; 0]);
+        assert_eq!(codes("taster: 1\ndata: [a.csv]\nroots: [sub]\n"), ["C010"]);
+        // A neighbour whose name begins alike is no part of the root.
+        assert_eq!(codes("taster: 1\ndata: ['../c-evil/a.csv']\n"), ["C010"]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_path_is_told() {
+        assert_eq!(codes("taster: 1\ndata: ['s3://bucket/a', \"a\\0b\", 'a[']\n"), ["C005", "C004", "C009"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_roots_is_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("in");
+        fs::create_dir(&inside).unwrap();
+        fs::write(dir.path().join("secret.csv"), "a\n").unwrap();
+        fs::write(inside.join("a.csv"), "a\n").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("secret.csv"), inside.join("link.csv")).unwrap();
+        let contract = parse::parse(Some(&inside.join("c.yaml")), "taster: 1\ndata: [link.csv, a.csv]\n").unwrap();
+        assert!(inside_roots(&contract, None, &inside.join("a.csv")));
+        assert!(!inside_roots(&contract, None, &inside.join("link.csv")));
+        assert!(!inside_roots(&contract, None, &inside.join("gone.csv")));
+        let narrow = dir.path().join("elsewhere");
+        fs::create_dir(&narrow).unwrap();
+        assert!(!inside_roots(&contract, Some(&narrow), &inside.join("a.csv")));
+    }
+
+    #[test]
+    fn the_contract_of_the_data_is_found_and_two_are_a_question() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("contracts")).unwrap();
+        fs::write(at("a.csv"), "a\n1\n").unwrap();
+        fs::write(at("b.csv"), "a\n1\n").unwrap();
+        fs::write(at("other.yaml"), "services: {}\n").unwrap();
+        assert_eq!(covering(&[at("a.csv")], dir.path()).unwrap(), None);
+        fs::write(at("contracts/a.yaml"), "taster: 1\ndata: ['../a.csv']\nroots: [..]\n").unwrap();
+        assert_eq!(covering(&[at("a.csv")], dir.path()).unwrap(), Some(at("contracts/a.yaml")));
+        assert_eq!(covering(&[at("a.csv"), at("b.csv")], dir.path()).unwrap(), None);
+        fs::write(at("all.yaml"), "taster: 1\ndata: ['*.csv']\n").unwrap();
+        assert!(covering(&[at("a.csv")], dir.path()).unwrap_err().to_string().contains("several contracts"));
+        fs::write(at("broken.yaml"), "taster: 1\ncolums: {}\n").unwrap();
+        assert!(matches!(covering(&[at("b.csv")], dir.path()), Err(Error::Contract(_))));
+    }
+}

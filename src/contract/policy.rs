@@ -131,3 +131,59 @@ fn date(e: &Entry, sink: &mut Sink) -> Option<At<chrono::NaiveDate>> {
     }
     date.map(|d| At::new(d, e.value.span))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{contract, errors};
+
+    fn codes(poisoning: &str) -> Vec<&'static str> {
+        errors(&format!("taster: 1\npoisoning: {poisoning}\n")).iter().map(|d| d.code).collect()
+    }
+
+    #[test]
+    fn detectors_are_switched_by_name_or_code() {
+        let c = contract("taster: 1\npoisoning: {detectors: {shared-trigger: off, P110: default}}\n");
+        assert_eq!(c.poisoning.disabled.len(), 1);
+        assert!(!c.poisoning.off);
+        assert!(contract("taster: 1\npoisoning: {detectors: off}\n").poisoning.off);
+        assert_eq!(codes("{detectors: {P1: off}}"), ["C003"]);
+        assert_eq!(codes("{detectors: {C107: off}}"), ["C003"]);
+        assert_eq!(codes("{detectors: [P110]}"), ["C004"]);
+        assert_eq!(codes("{detectors: {P110: on}}"), ["C004"]);
+        assert_eq!(codes("off"), ["C004"]);
+    }
+
+    #[test]
+    fn a_parameter_that_nobody_reads_is_an_error_each() {
+        assert_eq!(codes("{detectors: {P110: {a: 1, b: [x]}}}"), ["C005", "C005"]);
+        assert_eq!(codes("{detectors: {P110: {}}}"), [""; 0]);
+    }
+
+    #[test]
+    fn an_unknown_detector_is_one_error_whatever_it_is_told() {
+        assert_eq!(codes("{detectors: {shared-triger: {a: 1}}}"), ["C003"]);
+    }
+
+    #[test]
+    fn false_alarms_lie_between_none_and_half() {
+        for bad in ["0", "0%", "50.1%", "1", "-1%"] {
+            assert_eq!(codes(&format!("{{false_alarms: {bad}}}")), ["C004"], "{bad}");
+        }
+        let c = contract("taster: 1\npoisoning: {false_alarms: 0.25%, floor: 25 rows}\n");
+        assert!((c.poisoning.false_alarm_share() - 0.0025).abs() < 1e-15);
+        assert_eq!(codes("{floor: 25}"), ["C004"]);
+    }
+
+    #[test]
+    fn an_ignore_says_what_and_why() {
+        let codes =
+            |entry: &str| -> Vec<&str> { errors(&format!("taster: 1\nignore:\n  - {{{entry}}}\n")).iter().map(|d| d.code).collect() };
+        assert_eq!(codes("rule: P110"), ["C008"]);
+        assert_eq!(codes("reason: x"), ["C008"]);
+        assert_eq!(codes("rule: P110, reason: x, expires: 2027-13-01"), ["C004"]);
+        assert_eq!(codes("rule: P110, reason: x, until: 2027-01-01"), ["C003"]);
+        assert_eq!(codes("rule: P110, reason: ''"), ["C004"]);
+        let c = contract("taster: 1\nignore:\n  - {rule: P110, group: ' a ', reason: x, expires: 2027-02-28}\n");
+        assert_eq!(c.ignore[0].group.as_ref().unwrap().value, " a ");
+    }
+}

@@ -154,3 +154,61 @@ fn label_share(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Option<Rul
     }
     Some(RuleKind::LabelShare { min: min.map(|m| m.value), max: max.map(|m| m.value) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{contract, errors};
+
+    fn codes(rule: &str) -> Vec<&'static str> {
+        errors(&format!("taster: 1\ncolumns: {{y: {{role: label}}}}\nrules:\n  - {{{rule}}}\n")).iter().map(|d| d.code).collect()
+    }
+
+    #[test]
+    fn an_entry_is_exactly_one_rule() {
+        assert_eq!(codes("rows: {min: 1}, unique: [a, b]"), ["C007"]);
+        assert_eq!(codes("name: x"), ["C008"]);
+        assert_eq!(codes(""), ["C008"]);
+        assert_eq!(codes("unqiue: [a]"), ["C003"]);
+        assert_eq!(errors("taster: 1\nrules: [rows]\n")[0].code, "C004");
+        assert_eq!(errors("taster: 1\nrules: {rows: {min: 1}}\n")[0].code, "C004");
+    }
+
+    #[test]
+    fn bounds_bound_something_and_leave_something() {
+        assert_eq!(codes("rows: {}"), ["C008"]);
+        assert_eq!(codes("rows: {min: 2, max: 1}"), ["C007"]);
+        assert_eq!(codes("rows: {min: -1}"), ["C004"]);
+        assert_eq!(codes("label_share: {}"), ["C008"]);
+        assert_eq!(codes("label_share: {min: 60%, max: 0.5}"), ["C007"]);
+        assert_eq!(codes("label_share: {max: 0%}"), ["C007"]);
+        assert_eq!(codes("label_share: {max: 1}"), ["C004"]);
+        assert_eq!(contract("taster: 1\nrules: [{rows: {min: 0}}]\n").warnings.len(), 1);
+    }
+
+    #[test]
+    fn keys_are_named_once_and_by_name() {
+        assert_eq!(codes("unique: [a, a]"), ["C006"]);
+        assert_eq!(codes("unique: []"), ["C007"]);
+        assert_eq!(codes("unique: ['']"), ["C004"]);
+        assert_eq!(codes("unique: a"), [""; 0]);
+    }
+
+    #[test]
+    fn shared_keys_that_mean_nothing_are_refused() {
+        assert_eq!(codes("rows: {min: 1}, tolerance: 1%"), ["C004"]);
+        assert_eq!(codes("unique: [a], when: b > 1"), ["C005"]);
+        assert_eq!(codes("unique: [a], by: b"), ["C005"]);
+        assert_eq!(codes("rows: {min: 1}, severity: fatal"), ["C004"]);
+        assert_eq!(contract("taster: 1\nrules: [{unique: [a], tolerance: 100%}]\n").warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_rule_of_a_later_version_is_refused_with_all_else_that_is_wrong() {
+        assert_eq!(codes("fresh: {column: a}, severity: fatal, colour: red"), ["C005", "C004", "C003"]);
+    }
+
+    #[test]
+    fn label_share_needs_a_label() {
+        assert_eq!(errors("taster: 1\nrules: [{label_share: {max: 60%}}]\n")[0].code, "C008");
+    }
+}

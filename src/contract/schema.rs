@@ -91,3 +91,80 @@ fn shape(s: &Shape) -> Value {
         Shape::Later => json!(false),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks a section beside its schema: exactly the keys that work today, each as its shape says.
+    fn agree(sections: &[&'static Section], schema: &Value, seen: &mut Vec<&'static str>) {
+        let name = sections[0].name;
+        let properties = schema["properties"].as_object().unwrap_or_else(|| panic!("{name} has no properties"));
+        assert_eq!(schema["additionalProperties"], json!(false), "{name}");
+        let keys: Vec<_> = sections.iter().flat_map(|s| s.keys).collect();
+        let today: Vec<&str> = keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect();
+        assert_eq!(properties.keys().map(String::as_str).collect::<Vec<_>>(), today, "{name}");
+        for key in keys.iter().filter(|k| !k.is_later()) {
+            let property = &properties[key.name];
+            assert_eq!(property["description"], json!(key.doc), "{name}: {}", key.name);
+            if let Some(required) = schema["required"].as_array() {
+                assert_eq!(required.contains(&json!(key.name)), key.needed, "{name}: {}", key.name);
+            } else {
+                assert!(!key.needed, "{name}: {}", key.name);
+            }
+            inner(&key.shape, property, seen);
+        }
+        seen.push(name);
+    }
+
+    fn inner(shape: &Shape, schema: &Value, seen: &mut Vec<&'static str>) {
+        match shape {
+            Shape::Map(section) => agree(&[section], schema, seen),
+            Shape::Named(section) => agree(&[section], &schema["additionalProperties"], seen),
+            Shape::List(item) => inner(item, &schema["items"], seen),
+            Shape::Some(item) => {
+                inner(item, &schema["anyOf"][0], seen);
+                inner(item, &schema["anyOf"][1]["items"], seen);
+            }
+            Shape::Rules => {
+                let rule = &schema["items"];
+                agree(&[&RULE_KINDS, &RULE_SHARED], rule, seen);
+                let kinds: Vec<&str> = rule["oneOf"].as_array().unwrap().iter().map(|k| k["required"][0].as_str().unwrap()).collect();
+                assert_eq!(kinds, RULE_KINDS.keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect::<Vec<_>>());
+            }
+            Shape::OneOf(words) => assert_eq!(schema["enum"], json!(words)),
+            Shape::Later => panic!("a later key is in the schema"),
+            _ => assert!(schema.as_object().is_some_and(|o| !o.is_empty())),
+        }
+    }
+
+    #[test]
+    fn the_schema_and_the_keys_say_the_same() {
+        let schema = schema();
+        let mut seen = Vec::new();
+        agree(&[&TOP], &schema, &mut seen);
+        for name in ["a contract", "a column", "a rule", "`format`", "`range`", "`length`", "`poisoning`", "an `ignore` entry"] {
+            assert!(seen.contains(&name), "{name} was not reached: {seen:?}");
+        }
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+
+    /// Every pattern of the schema is one that other engines read too.
+    #[test]
+    fn patterns_of_the_schema_compile() {
+        fn walk(v: &Value, n: &mut usize) {
+            if let Some(p) = v["pattern"].as_str() {
+                regex::Regex::new(p).unwrap();
+                *n += 1;
+            }
+            match v {
+                Value::Object(o) => o.values().for_each(|v| walk(v, n)),
+                Value::Array(a) => a.iter().for_each(|v| walk(v, n)),
+                _ => {}
+            }
+        }
+        let mut n = 0;
+        walk(&schema(), &mut n);
+        assert!(n >= 3);
+    }
+}

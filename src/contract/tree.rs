@@ -270,3 +270,112 @@ impl Builder<'_> {
 fn follows(text: &str, scalar: Span, comment: Span) -> bool {
     text.get(scalar.offset + scalar.len..comment.offset).is_some_and(|gap| gap.bytes().all(|b| b == b' ' || b == b'\t'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> (Option<Rc<Node>>, Vec<Diagnostic>) {
+        let mut problems = Vec::new();
+        let root = read(text, &mut problems);
+        (root, problems)
+    }
+    fn problem(text: &str) -> String {
+        let (_, problems) = parsed(text);
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        problems[0].message.clone()
+    }
+    fn entries(node: &Node) -> &[Entry] {
+        match &node.kind {
+            Kind::Map(entries) => entries,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_node_knows_where_it_stands() {
+        fn walk(node: &Node, text: &str, out: &mut Vec<String>) {
+            out.push(text[node.span.offset..node.span.offset + node.span.len].to_owned());
+            match &node.kind {
+                Kind::Map(entries) => {
+                    for e in entries {
+                        assert_eq!(text[e.key_span.offset..][..e.key_span.len].trim_matches(['\'', '"']), e.key);
+                        walk(&e.value, text, out);
+                    }
+                }
+                Kind::Seq(items) => items.iter().for_each(|i| walk(i, text, out)),
+                Kind::Scalar(_) => {}
+            }
+        }
+        let text = "é: {b: [1, 'two', ~]}\n'c d': >-\n  folded\n  text\ne: last\n";
+        let (root, problems) = parsed(text);
+        assert!(problems.is_empty());
+        let mut places = Vec::new();
+        walk(&root.unwrap(), text, &mut places);
+        assert_eq!(places[1..6], ["{b: [1, 'two', ~]}", "[1, 'two', ~]", "1", "'two'", "~"]);
+        assert_eq!(places.last().map(String::as_str), Some("last"));
+    }
+
+    #[test]
+    fn scalars_keep_their_spelling_and_whether_they_were_quoted() {
+        let (root, _) = parsed("a: no\nb: '012'\nc: 1.50\nd: ~\ne: ''\n");
+        let root = root.unwrap();
+        let texts: Vec<(String, bool, bool)> = entries(&root)
+            .iter()
+            .map(|e| match &e.value.kind {
+                Kind::Scalar(t) => (t.text.clone(), t.quoted, e.value.is_null()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let wanted = [("no", false, false), ("012", true, false), ("1.50", false, false), ("~", false, true), ("", true, false)];
+        assert_eq!(texts, wanted.map(|(t, q, n)| (t.to_owned(), q, n)));
+    }
+
+    #[test]
+    fn a_comment_right_behind_plain_text_may_have_cut_it() {
+        let cut = |text: &str| match &entries(&parsed(text).0.unwrap())[0].value.kind {
+            Kind::Scalar(t) => t.cut.is_some(),
+            other => panic!("{other:?}"),
+        };
+        assert!(cut("a: b #c\n"));
+        assert!(!cut("a: 'b' #c\n"));
+        assert!(!cut("a: b\n# c\n"));
+        assert!(!cut("a: b#c\n"));
+    }
+
+    #[test]
+    fn the_first_of_two_equal_keys_stays_and_both_are_shown() {
+        let (root, problems) = parsed("a: 1\nb: 2\na: 3\n");
+        assert_eq!(entries(&root.unwrap()).len(), 2);
+        assert_eq!((problems[0].code, problems[0].span.unwrap().line, problems[0].label.as_deref()), ("C006", 3, Some("first on line 1")));
+    }
+
+    #[test]
+    fn what_a_contract_never_needs_is_refused() {
+        assert!(problem("a: !!str x\n").contains("tags"));
+        assert!(problem("a: 1\n---\nb: 2\n").contains("one YAML document"));
+        assert!(problem("? [a]\n: 1\n").contains("a key must be text"));
+        assert!(problem("a: &x [*x]\n").contains("alias"));
+        assert!(problem("a: *nobody\n").contains("not YAML"));
+        assert!(problem("a: [1\n").contains("not YAML"));
+    }
+
+    #[test]
+    fn depth_size_and_aliases_are_bounded() {
+        assert!(parsed(&format!("{}1{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH))).1.is_empty());
+        assert!(!parsed(&format!("{}1{}", "[".repeat(MAX_DEPTH + 1), "]".repeat(MAX_DEPTH + 1))).1.is_empty());
+        assert!(problem(&"a".repeat(MAX_BYTES + 1)).contains("at most"));
+        let tens = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n";
+        assert!(parsed(tens).1.is_empty());
+        let more = format!(
+            "{tens}c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\nd: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n"
+        );
+        assert!(problem(&more).contains("unfolds"));
+    }
+
+    #[test]
+    fn tabs_are_named_as_the_cause() {
+        let (_, problems) = parsed("a:\n\tb: 1\n");
+        assert!(problems[0].help.as_ref().unwrap().contains("tabs"), "{problems:?}");
+    }
+}

@@ -262,3 +262,66 @@ pub fn integer_bounds(t: &DataType) -> Option<(i128, i128)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{contract, errors};
+
+    fn codes(column: &str) -> Vec<&'static str> {
+        errors(&format!("taster: 1\ncolumns:\n  a: {{{column}}}\n")).iter().map(|d| d.code).collect()
+    }
+    fn warnings(column: &str) -> Vec<String> {
+        contract(&format!("taster: 1\ncolumns:\n  a: {{{column}}}\n")).warnings.iter().map(|d| d.message.clone()).collect()
+    }
+
+    #[test]
+    fn bounds_are_compared_as_the_declared_type_compares_them() {
+        assert_eq!(codes("type: int64, range: {min: 9, max: 10}"), [""; 0]);
+        assert_eq!(codes("type: string, range: {min: 9, max: 10}"), ["C007"]);
+        assert_eq!(codes("type: 'decimal(5, 2)', range: {min: 0.10, max: 0.1}"), [""; 0]);
+        assert_eq!(codes("type: 'decimal(5, 2)', range: {min: 0.1, max: 0.1, exclusive: true}"), ["C007"]);
+        assert_eq!(codes("type: float64, range: {min: 9007199254740993, max: 9007199254740992}"), ["C007"]);
+        assert_eq!(codes("type: duration, range: {min: 1w, max: 8d}"), [""; 0]);
+    }
+
+    #[test]
+    fn every_unreadable_literal_is_told() {
+        assert_eq!(codes("type: int8, allowed: [a, 1, b], forbidden: [c], range: {min: d}"), ["C004"; 4]);
+        assert_eq!(codes("type: timestamp, range: {min: '2026-01-01T00:00:00Z'}"), ["C004"]);
+        assert_eq!(codes("type: float64, allowed: [nan]"), ["C004"]);
+    }
+
+    #[test]
+    fn literals_beyond_the_declared_type_are_errors() {
+        assert_eq!(codes("type: int8, allowed: [300]"), ["C004"]);
+        assert_eq!(codes("type: uint8, range: {min: 256}"), ["C007"]);
+        assert_eq!(codes("type: integer, allowed: [300]"), [""; 0]);
+    }
+
+    #[test]
+    fn what_can_never_fail_is_a_warning() {
+        for vacuous in [
+            "type: uint8, range: {min: 0}",
+            "type: int8, range: {min: -128, max: 127}",
+            "type: bool, allowed: [true, false]",
+            "type: string, length: {min: 0}",
+            "type: string, allowed: [a, b, a]",
+            "tolerance: 1%",
+            "required: true, tolerance: 100%",
+        ] {
+            assert_eq!(warnings(vacuous).len(), 1, "{vacuous}");
+        }
+        for sound in
+            ["type: uint8, range: {min: 1}", "type: int8, range: {min: -128, max: 127, exclusive: true}", "type: bool, allowed: [true]"]
+        {
+            assert_eq!(warnings(sound), [""; 0], "{sound}");
+        }
+    }
+
+    #[test]
+    fn a_value_outside_the_range_cannot_be_allowed() {
+        assert_eq!(codes("type: int8, allowed: [1, 9], range: {max: 5}"), ["C007"]);
+        assert_eq!(codes("type: int8, allowed: [1, 5], range: {max: 5, exclusive: true}"), ["C007"]);
+        assert_eq!(codes("type: float64, allowed: [0.0], forbidden: [-0.0]"), ["C007"]);
+    }
+}
