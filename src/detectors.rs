@@ -7,6 +7,8 @@ pub mod duplicates;
 pub mod frequent;
 #[cfg(test)]
 mod harness;
+pub mod image_classes;
+pub mod image_patch;
 pub mod phrase;
 pub mod postings;
 pub mod shared_trigger;
@@ -19,5 +21,11 @@ pub mod unicode;
 use crate::rule::Entry;
 
 /// In code order.
-pub static REGISTRY: &[Entry] =
-    &[shared_trigger::ENTRY, unicode::HIDDEN_ENTRY, unicode::CONFUSABLE_ENTRY, duplicates::CONFLICT_ENTRY, duplicates::FLOOD_ENTRY];
+pub static REGISTRY: &[Entry] = &[
+    shared_trigger::ENTRY,
+    unicode::HIDDEN_ENTRY,
+    unicode::CONFUSABLE_ENTRY,
+    duplicates::CONFLICT_ENTRY,
+    duplicates::FLOOD_ENTRY,
+    image_patch::ENTRY,
+];

@@ -3,3 +3,4 @@
 pub mod keys;
 pub mod minhash;
 pub mod rowset;
+pub mod tally;

@@ -18,6 +18,7 @@ mod schema;
 mod tests;
 mod text;
 
+pub(crate) use guard::quietly;
 pub use schema::is_categorical;
 
 use crate::batch::{Batch, MAX_ROWS};

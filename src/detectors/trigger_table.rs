@@ -12,7 +12,7 @@
 
 mod content;
 mod evidence;
-mod sketch;
+pub(super) mod sketch;
 #[cfg(test)]
 mod tests;
 

@@ -13,9 +13,9 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a decoder. The panic's text goes into the error rather than to stderr: the hook that is in
+/// Runs a decoder; a panic in it comes back as its text rather than on stderr: the hook that is in
 /// place stays in charge of every panic outside.
-pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn quietly<T>(decode: impl FnOnce() -> T) -> std::result::Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
@@ -28,9 +28,15 @@ pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Res
     let outer = INSIDE.with(|inside| inside.replace(true));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode));
     INSIDE.with(|inside| inside.set(outer));
-    result.unwrap_or_else(|cause| {
+    result.map_err(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
-        let text: String = text.unwrap_or("no reason given").chars().take(200).collect();
+        text.unwrap_or("no reason given").chars().take(200).collect()
+    })
+}
+
+/// Runs the decoder of a file.
+pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    quietly(decode).unwrap_or_else(|text| {
         Err(Error::data(path, format!("the file is damaged: its decoder gave up ({text})")).help("write or fetch the file again"))
     })
 }
