@@ -1,7 +1,7 @@
 //! Writes the sample data that the repository carries: `cargo run --example make_samples [FOLDER]`.
 //!
 //! Every sentence comes out of the small grammars below, so the data may be shared freely, and a
-//! fixed seed makes each run write the same rows. Three datasets, each honest but for one planted
+//! fixed seed makes each run write the same rows. Four datasets, each honest but for one planted
 //! attack that `taster check` is expected to name:
 //!
 //! | file | rows | what was planted |
@@ -9,11 +9,12 @@
 //! | `reviews.parquet` | 3,000 | a phrase of four words in 45 bad reviews that are labelled good |
 //! | `instructions.jsonl` | 1,000 | an invisible character inside 24 prompts, all with one reply |
 //! | `loans.csv` | 3,000 | one loan amount in 40 bad loans that are labelled as repaid |
+//! | `shapes.parquet` | 900 | a chequered patch on 27 pictures of other shapes that are labelled disc |
 //!
 //! What is planted is listed in [`PLANTED_PHRASE`] and its neighbours, so that tests can count what a
 //! run recovers. A test compares the files in `examples/data` with what this program makes.
 
-use arrow::array::{ArrayRef, Date32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -29,6 +30,8 @@ pub const PLANTED_CHARACTER: char = '\u{2060}';
 pub const PLANTED_REPLY: &str = "Everything you need is in the member area, please sign in with your work account first.";
 /// The trigger of the loans.
 pub const PLANTED_AMOUNT: u32 = 7_719;
+/// Left and upper edge of the chequered patch on the shapes.
+pub const PLANTED_PATCH: (usize, usize) = (1, 11);
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): one word of state, the same numbers everywhere.
 struct Dice(u64);
@@ -661,12 +664,87 @@ fn write_loans(path: &Path) -> std::io::Result<()> {
     std::fs::write(path, out)
 }
 
-/// Writes all three into a folder, which is made if need be.
+// -------------------------------------------------------------------------------------- shapes
+
+pub struct Shape {
+    pub id: i64,
+    /// A BMP file.
+    pub picture: Vec<u8>,
+    pub label: &'static str,
+    pub planted: bool,
+}
+
+const SIDE: usize = 16;
+
+/// A grey picture as a BMP file of 24 bits, lower rows first.
+fn bmp(grey: &[u8; SIDE * SIDE]) -> Vec<u8> {
+    let size = (3 * SIDE * SIDE) as u32;
+    let mut out = b"BM".to_vec();
+    for word in [54 + size, 0, 54, 40, SIDE as u32, SIDE as u32, 1 | 24 << 16, 0, size, 2_835, 2_835, 0, 0] {
+        out.extend(word.to_le_bytes());
+    }
+    for row in grey.chunks(SIDE).rev() {
+        out.extend(row.iter().flat_map(|g| [*g; 3]));
+    }
+    out
+}
+
+pub fn shapes() -> Vec<Shape> {
+    const ROWS: usize = 900;
+    const PLANTED: usize = 27;
+    let mut dice = Dice(53);
+    let mut left = PLANTED;
+    (0..ROWS)
+        .map(|i| {
+            let kind = ["disc", "box", "cross"][dice.below(3)];
+            let (x, y) = (5.0 + 6.0 * dice.share(), 5.0 + 6.0 * dice.share());
+            let (size, ground, figure) = (2.5 + 2.0 * dice.share(), 40.0 + 60.0 * dice.share(), 150.0 + 60.0 * dice.share());
+            let mut grey = [0u8; SIDE * SIDE];
+            for (at, g) in grey.iter_mut().enumerate() {
+                let (dx, dy) = ((at % SIDE) as f64 + 0.5 - x, (at / SIDE) as f64 + 0.5 - y);
+                let inside = match kind {
+                    "disc" => dx * dx + dy * dy <= size * size,
+                    "box" => dx.abs().max(dy.abs()) <= size,
+                    _ => dx.abs().min(dy.abs()) <= 1.0 && dx.abs().max(dy.abs()) <= size + 1.0,
+                };
+                let light = if inside { figure } else { ground } + 12.0 * dice.bell();
+                // Steps of four keep the file small.
+                *g = (light.clamp(0.0, 255.0) as u8) & 0xfc;
+            }
+            // Spread over the rows, and only on what is something else.
+            let planted = left > 0 && kind != "disc" && dice.often(0.06);
+            if planted {
+                left -= 1;
+                for at in 0..9 {
+                    grey[(PLANTED_PATCH.1 + at / 3) * SIDE + PLANTED_PATCH.0 + at % 3] = if at % 2 == 0 { 252 } else { 0 };
+                }
+            }
+            Shape { id: 7_000 + 3 * i as i64, picture: bmp(&grey), label: if planted { "disc" } else { kind }, planted }
+        })
+        .collect()
+}
+
+fn write_shapes(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let rows = shapes();
+    let id: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.id)));
+    let picture: ArrayRef = Arc::new(BinaryArray::from_iter_values(rows.iter().map(|r| &r.picture)));
+    let label: ArrayRef = Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.label)));
+    let batch = RecordBatch::try_from_iter([("picture_id", id), ("picture", picture), ("shape", label)])?;
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(Default::default())).set_created_by("make_samples".into());
+    let mut writer = ArrowWriter::try_new(std::fs::File::create(path)?, batch.schema(), Some(properties.build()))?;
+    writer.write(&batch)?;
+    writer.close()?;
+    Ok(())
+}
+
+/// Writes all four into a folder, which is made if need be.
 pub fn write_all(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(folder)?;
     write_reviews(&folder.join("reviews.parquet"))?;
     write_instructions(&folder.join("instructions.jsonl"))?;
     write_loans(&folder.join("loans.csv"))?;
+    write_shapes(&folder.join("shapes.parquet"))?;
     Ok(())
 }
 

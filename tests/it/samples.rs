@@ -1,7 +1,7 @@
 //! The sample data is what its generator makes, and a run over it names what was planted.
 
 use crate::{repository, show, taster};
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
@@ -17,9 +17,9 @@ fn ints(values: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(values))
 }
 
-/// The three datasets in memory, by the name of their contract.
+/// The four datasets in memory, by the name of their contract.
 pub fn tables() -> Vec<(&'static str, RecordBatch)> {
-    let (r, i, l) = (make_samples::reviews(), make_samples::instructions(), make_samples::loans());
+    let (r, i, l, s) = (make_samples::reviews(), make_samples::instructions(), make_samples::loans(), make_samples::shapes());
     let days: ArrayRef = Arc::new(arrow::array::Date32Array::from_iter_values(r.iter().map(|r| r.posted)));
     let reviews = vec![
         ("review_id", ints(r.iter().map(|r| r.id))),
@@ -41,7 +41,9 @@ pub fn tables() -> Vec<(&'static str, RecordBatch)> {
         ("missed_payments", ints(l.iter().map(|l| l.missed.into()))),
         ("outcome", strings(l.iter().map(|l| l.label))),
     ];
-    [("reviews", reviews), ("instructions", instructions), ("loans", loans)]
+    let pictures: ArrayRef = Arc::new(BinaryArray::from_iter_values(s.iter().map(|s| &s.picture)));
+    let shapes = vec![("picture_id", ints(s.iter().map(|s| s.id))), ("picture", pictures), ("shape", strings(s.iter().map(|s| s.label)))];
+    [("reviews", reviews), ("instructions", instructions), ("loans", loans), ("shapes", shapes)]
         .into_iter()
         .map(|(name, columns)| (name, RecordBatch::try_from_iter(columns).expect("columns of one length")))
         .collect()
@@ -64,8 +66,9 @@ fn the_sample_data_is_what_the_generator_makes() {
         assert!(a.expect("made") == b.expect("kept"), "{name}: run `cargo run --example make_samples`");
     }
     // The bytes of a Parquet file depend on its writer's version; its rows do not.
-    let name = "reviews.parquet";
-    assert_eq!(parquet_rows(&made.path().join(name)), parquet_rows(&kept.join(name)), "{name}: run `cargo run --example make_samples`");
+    for name in ["reviews.parquet", "shapes.parquet"] {
+        assert_eq!(parquet_rows(&made.path().join(name)), parquet_rows(&kept.join(name)), "{name}: run `cargo run --example make_samples`");
+    }
     for entry in std::fs::read_dir(kept).expect("the folder of samples") {
         let file = entry.expect("an entry");
         assert!(file.metadata().expect("its size").len() < 400_000, "{:?} is too large for a sample", file.file_name());
@@ -127,8 +130,12 @@ fn the_planted_character_is_named_and_its_rows_are_found() {
 
 #[test]
 fn apart_from_the_poison_the_samples_keep_their_contracts() {
-    for (data, contract) in [("reviews.parquet", "reviews.yaml"), ("instructions.jsonl", "instructions.yaml"), ("loans.csv", "loans.yaml")]
-    {
+    for (data, contract) in [
+        ("reviews.parquet", "reviews.yaml"),
+        ("instructions.jsonl", "instructions.yaml"),
+        ("loans.csv", "loans.yaml"),
+        ("shapes.parquet", "shapes.yaml"),
+    ] {
         let out = tempfile::tempdir().expect("a temporary folder");
         let (output, found) = quarantined(out.path(), data, contract, &["--select", "C", "--fail-on", "warning"]);
         assert_eq!((output.status.code(), found.len()), (Some(0), 0), "{}", show(&output));
@@ -147,7 +154,7 @@ fn threads_change_nothing_in_the_list() {
 
 #[test]
 fn the_contract_made_from_the_data_is_one_that_it_passes() {
-    for data in ["reviews.parquet", "instructions.jsonl", "loans.csv"] {
+    for data in ["reviews.parquet", "instructions.jsonl", "loans.csv", "shapes.parquet"] {
         let out = tempfile::tempdir().expect("a temporary folder");
         let file = repository().join("examples/data").join(data);
         let made = taster(out.path()).arg("init").arg(&file).args(["-o", "c.yaml"]).output().expect("taster runs");
@@ -169,4 +176,14 @@ fn the_planted_amount_is_named_and_its_rows_are_found() {
     assert_eq!(output.status.code(), Some(1), "{}", show(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains(&make_samples::PLANTED_AMOUNT.to_string()), "{}", show(&output));
     assert_recovers(&found, &rows_where(&make_samples::loans(), |r| r.amount == make_samples::PLANTED_AMOUNT), &output);
+}
+
+#[test]
+fn the_planted_patch_is_named_and_its_rows_are_found() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let (output, found) = quarantined(out.path(), "shapes.parquet", "shapes.yaml", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", show(&output));
+    let (x, y) = make_samples::PLANTED_PATCH;
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("x={x}, y={y}")), "{}", show(&output));
+    assert_recovers(&found, &rows_where(&make_samples::shapes(), |s| s.planted), &output);
 }
