@@ -14,10 +14,13 @@ const MOST: usize = 4096;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Labels(BottomK<(u64, String)>);
 
-impl Labels {
-    pub fn new() -> Self {
+impl Default for Labels {
+    fn default() -> Self {
         Labels(BottomK::new(MOST + 1))
     }
+}
+
+impl Labels {
     pub fn observe(&mut self, batch: &Batch, label: &str) {
         let Some(array) = batch.column(label) else { return };
         for (row, code) in codes(array.as_ref()).into_iter().enumerate() {

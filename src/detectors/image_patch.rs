@@ -254,7 +254,7 @@ impl Rule for ImagePatch {
             None => {
                 let room = (round.plan.memory / 32).clamp(1 << 16, 1 << 26).ilog2() - 1;
                 let bits = (round.plan.rows.max(64) * PER_IMAGE).ilog2().clamp(12, room);
-                PatchState::Look { labels: Labels::new(), tally: Tally::new(bits), sizes: BTreeMap::new(), images: 0 }
+                PatchState::Look { labels: Labels::default(), tally: Tally::new(bits), sizes: BTreeMap::new(), images: 0 }
             }
             Some(model) if model.tally.is_some() => PatchState::Count(BottomK::new(2 * EXACT)),
             Some(model) => {

@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn every_cut_of_every_format_is_an_answer() {
-        let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(40, 30, |x, y| Rgb([(x * y) as u8, (x * 7 ^ y) as u8, y as u8])));
+        let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(40, 30, |x, y| Rgb([(x * y) as u8, ((x * 7) ^ y) as u8, y as u8])));
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::WebP, ImageFormat::Tiff] {
             let whole = encoded(&picture, format);
             for cut in (0..whole.len()).step_by(whole.len() / 60 + 1) {

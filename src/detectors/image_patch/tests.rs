@@ -6,6 +6,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 type Picture = (RgbImage, &'static str);
+type Colour = fn(u32, u32) -> [u8; 3];
 
 const CLASSES: [&str; 4] = ["oak", "elm", "ash", "yew"];
 
@@ -63,7 +64,7 @@ fn reviewed(lines: &[Line]) -> usize {
 
 #[test]
 fn patches_of_any_size_place_and_colour_are_found_whole() {
-    let cases: [((u32, u32), u32, fn(u32, u32) -> [u8; 3]); 5] = [
+    let cases: [(_, _, Colour); 5] = [
         ((21, 20), 2, |x, y| if x == y { [250, 250, 250] } else { [0, 0, 0] }),
         ((0, 0), 3, |x, y| if (x + y) % 2 == 0 { [255, 0, 0] } else { [0, 255, 0] }),
         ((11, 9), 5, |_, _| [240, 20, 180]),
