@@ -2,6 +2,9 @@
 //! reference. Nothing in here reads data or knows what a row is.
 
 pub mod calibration;
+pub mod divergence;
+pub mod ecdf;
 pub mod intervals;
+pub mod kolmogorov;
 pub mod multiple;
 pub mod tails;
