@@ -3,12 +3,14 @@
 pub mod company;
 pub mod content;
 pub mod contradiction;
+pub mod draw;
 pub mod duplicates;
 pub mod frequent;
 #[cfg(test)]
 mod harness;
 pub mod image_classes;
 pub mod image_patch;
+pub mod part;
 pub mod phrase;
 pub mod postings;
 pub mod shared_trigger;

@@ -4,6 +4,7 @@
 //! hashed features, log-odds clipped) and one isotonic calibration per class. It is made of counts
 //! alone, so shards add up; it knows nothing of triggers.
 
+use super::draw::Draws;
 use crate::stats::calibration::Isotonic;
 use serde::{Deserialize, Serialize};
 
@@ -108,22 +109,23 @@ impl Content {
     }
 
     /// Fits the curves on a sample of rows: (features, fold, class), with the number of rows that
-    /// each class has in the whole dataset (the sample may hold more of a rare class).
-    pub fn calibrate(&mut self, sample: &[(Vec<u32>, usize, usize)], rows: &[u64]) {
+    /// each class has in the whole dataset (the sample may hold more of a rare class). Returns what
+    /// rows of each class say of each label.
+    pub fn calibrate(&mut self, sample: &[(Vec<u32>, usize, usize)], rows: &[u64]) -> Draws {
         let mut seen = vec![0u64; self.classes];
         sample.iter().for_each(|s| seen[s.2] += 1);
         let weight = |c: usize| rows[c] as f64 / seen[c].max(1) as f64;
+        let mut draws = Draws::new(rows);
         self.curves = (0..self.classes)
             .map(|class| {
-                let points = sample
-                    .iter()
-                    .map(|(features, fold, label)| {
-                        (self.scaled(self.score(features, *fold, class), features.len()), *label == class, weight(*label))
-                    })
-                    .collect();
-                Isotonic::fit(points)
+                let scores: Vec<f64> = sample.iter().map(|(f, fold, _)| self.scaled(self.score(f, *fold, class), f.len())).collect();
+                let labels = sample.iter().map(|s| s.2);
+                let curve = Isotonic::fit(scores.iter().zip(labels.clone()).map(|(&s, l)| (s, l == class, weight(l))).collect());
+                draws.learn(class, labels.zip(scores.iter().map(|&s| curve.at(s))));
+                curve
             })
             .collect();
+        draws
     }
 
     /// Log-odds of one feature for a class, in units that add up exactly.

@@ -29,6 +29,8 @@ pub struct Candidate {
     pub class: u32,
     /// Among candidates with equal evidence the larger one is the better name (a longer phrase).
     pub rank: u32,
+    /// The unexplained share of a perfect trigger for this label.
+    pub most: f64,
     /// At most a few hundred; distinct rows.
     pub members: Vec<Member>,
 }
@@ -73,15 +75,18 @@ impl Test {
 /// What a candidate must show to be accepted.
 #[derive(Debug, Clone, Copy)]
 pub struct Gates {
+    /// In the lower bound of the unexplained share: this much, or
     pub unexplained_lower: f64,
+    /// this part of what a perfect trigger would show.
+    pub of_most: f64,
     pub z: f64,
     /// Rows with the label, at least.
     pub rows: usize,
 }
 
 impl Gates {
-    pub fn pass(&self, t: &Test) -> bool {
-        t.observed >= self.rows && t.z >= self.z && t.unexplained_lower >= self.unexplained_lower
+    pub fn pass(&self, t: &Test, most: f64) -> bool {
+        t.observed >= self.rows && t.z >= self.z && t.unexplained_lower >= self.unexplained_lower.min(self.of_most * most)
     }
 }
 
@@ -106,7 +111,7 @@ pub fn explain_away(candidates: Vec<Candidate>, gates: Gates, most: usize) -> Ve
 /// sample left out would accuse every word beside it.
 pub fn explain_away_among(mut candidates: Vec<Candidate>, gates: Gates, most: usize, carriers: impl Fn(u32) -> Vec<u32>) -> Vec<Accepted> {
     let mut tests: Vec<Test> = candidates.iter().map(|c| Test::of(&c.members)).collect();
-    let mut alive: Vec<bool> = tests.iter().map(|t| gates.pass(t)).collect();
+    let mut alive: Vec<bool> = tests.iter().zip(&candidates).map(|(t, c)| gates.pass(t, c.most)).collect();
     let mut accepted = Vec::new();
     while accepted.len() < most {
         let best = (0..candidates.len()).filter(|&i| alive[i]).max_by(|&a, &b| {
@@ -126,7 +131,7 @@ pub fn explain_away_among(mut candidates: Vec<Candidate>, gates: Gates, most: us
             candidates[i].members.retain(|m| !taken.contains(&m.row));
             if candidates[i].members.len() != before {
                 tests[i] = Test::of(&candidates[i].members);
-                alive[i] = gates.pass(&tests[i]);
+                alive[i] = gates.pass(&tests[i], candidates[i].most);
             }
         }
         accepted.push(Accepted { id: candidates[best].id, test: tests[best], members });
@@ -138,39 +143,39 @@ pub fn explain_away_among(mut candidates: Vec<Candidate>, gates: Gates, most: us
 mod tests {
     use super::*;
 
-    const GATES: Gates = Gates { unexplained_lower: 0.4, z: 5.0, rows: 8 };
+    const GATES: Gates = Gates { unexplained_lower: 0.4, of_most: 0.6, z: 5.0, rows: 8 };
 
     fn members(rows: std::ops::Range<u32>, labelled: bool, p: f32) -> Vec<Member> {
         rows.map(|row| Member { row, labelled, p }).collect()
     }
 
     fn candidate(id: u32, rank: u32, members: Vec<Member>) -> Candidate {
-        Candidate { id, class: 0, rank, members }
+        Candidate { id, class: 0, rank, most: 1.0, members }
     }
 
     #[test]
     fn contradicted_rows_are_unexplained() {
         let t = Test::of(&members(0..20, true, 0.1));
-        assert!(GATES.pass(&t), "{t:?}");
+        assert!(GATES.pass(&t, 1.0), "{t:?}");
         assert!((t.ln_p - 20.0 * f64::from(0.1f32).ln()).abs() < 1e-6);
     }
 
     #[test]
     fn a_pure_feature_whose_rows_agree_is_explained() {
         let t = Test::of(&members(0..500, true, 0.75));
-        assert!(!GATES.pass(&t), "{t:?}");
+        assert!(!GATES.pass(&t, 1.0), "{t:?}");
     }
 
     #[test]
     fn scattered_label_noise_is_not_pure() {
         let mut rows = members(0..5, true, 0.1);
         rows.extend(members(5..50, false, 0.1));
-        assert!(!GATES.pass(&Test::of(&rows)));
+        assert!(!GATES.pass(&Test::of(&rows), 1.0));
     }
 
     #[test]
     fn no_rows_pass_nothing() {
-        assert!(!GATES.pass(&Test::of(&[])));
+        assert!(!GATES.pass(&Test::of(&[]), 1.0));
     }
 
     #[test]

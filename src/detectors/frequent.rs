@@ -129,12 +129,16 @@ impl ClassCounts {
             self.shrink();
         }
     }
-    /// (key, rows per class), the smallest keys first.
-    pub fn finish(mut self) -> Vec<(u64, Vec<u32>)> {
+    /// Rows per class of one key.
+    pub fn get(&self, key: u64) -> Option<&[u32]> {
+        self.index.get(&key).map(|&i| &self.counts[i as usize * self.classes..][..self.classes])
+    }
+    /// No more rows will come. The keys that are left, the smallest first.
+    pub fn finish(&mut self) -> Vec<u64> {
         self.shrink();
-        let mut all: Vec<(u64, Vec<u32>)> =
-            self.index.iter().map(|(&k, &i)| (k, self.counts[i as usize * self.classes..][..self.classes].to_vec())).collect();
-        all.sort_unstable_by_key(|a| a.0);
+        self.seen = Vec::new();
+        let mut all: Vec<u64> = self.index.keys().copied().collect();
+        all.sort_unstable();
         all
     }
 }
@@ -160,7 +164,9 @@ mod tests {
         for row in [1, 1, 2] {
             c.add(key(1), 1, row);
         }
-        assert_eq!(c.finish(), [(key(1), vec![0, 2])]);
+        assert_eq!(c.finish(), [key(1)]);
+        assert_eq!(c.get(key(1)), Some([0, 2].as_slice()));
+        assert_eq!(c.get(key(2)), None);
     }
 
     #[test]
@@ -173,8 +179,9 @@ mod tests {
             if row % 3 == 0 { &mut a } else { &mut b }.add(k, (row % 2) as usize, row);
         }
         a.merge(b);
-        let whole = whole.finish();
-        assert_eq!(whole.len(), 50);
-        assert_eq!(a.finish(), whole);
+        let keys = whole.finish();
+        assert_eq!(keys.len(), 50);
+        assert_eq!(a.finish(), keys);
+        assert!(keys.iter().all(|&k| a.get(k) == whole.get(k)));
     }
 }

@@ -1,8 +1,11 @@
 //! From an accepted n-gram to the thing a person reads: the whole phrase it belongs to, and the
 //! honest explanations that turn a `quarantine` into a `review`.
 
+use super::draw::Draw;
+use super::frequent::ClassCounts;
+use super::part::{self, Part};
 use super::trigger_text::Nominee;
-use crate::features::text::Token;
+use crate::features::text::{LONGEST, Token};
 use crate::rule::{Action, Group};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -14,12 +17,27 @@ const ROWS: usize = 64;
 /// Share of those rows that must agree on the next token for the phrase to grow.
 const AGREE: f64 = 0.9;
 
-/// Lower bound of the unexplained share that takes rows out; clean news stays below 0.48.
-const ACCUSE: f64 = 0.50;
-/// The same where the data has jargon: its words reach 0.58 on clean package descriptions.
-const ACCUSE_TOPICAL: f64 = 0.60;
-/// Suspects that keep company make a dataset of jargon.
-const TOPICS: usize = 3;
+/// Lower bound of the unexplained share that takes rows out, with at least [`MANY`] rows that differ:
+/// this much, or this part of what a perfect trigger for the label would show.
+const ACCUSE: f64 = 0.42;
+const OF_MOST: f64 = 0.6;
+/// With fewer, honest words reach 0.64 by selection from thousands (measured on 94 clean corpora and
+/// slices of 20 kinds, where corpora with honest suspects at all have dozens), and 0.73 below [`FEW`].
+const MANY: u64 = 20;
+const FEW: u64 = 12;
+const ACCUSE_FEW: f64 = 0.65;
+const ACCUSE_FEWER: f64 = 0.75;
+/// The same in data that shows fewer than [`HONEST`] honest suspects, for a word without exceptions.
+const ACCUSE_LONELY: f64 = 0.50;
+const HONEST: usize = 3;
+/// Rows that lean to the label further above a random draw of the other classes, in standard errors,
+/// are honest. Rows with planted words and phrases stay below 3 (98% of 311 planted in 25 kinds of
+/// corpora, those above within a tenth of the way to honest rows); 93% of honest suspects are above.
+const DRAW: f64 = 3.0;
+const LEAN: f64 = 0.10;
+/// What the best part of a phrase must leave unexplained. With the draw this silences what is left of
+/// jargon on clean data; one in twelve planted phrases hold a word that leans this far by chance.
+const UNEXPLAINED_BY_PART: f64 = 0.30;
 /// Chance that rows picked for planting share another word like this; a topic's words are far below.
 const COMPANY: f64 = 1e-3;
 /// Rows that must differ from one another: four near-copies of one headline are one label error.
@@ -38,6 +56,10 @@ pub struct Suspect {
     pub joined: f64,
     /// See [`super::company`].
     pub company: f64,
+    /// Its labelled rows beside a random draw of the other classes.
+    pub draw: Draw,
+    /// P(label) of each sampled row without it.
+    pub rest: Vec<f32>,
     /// Rows that are not near-copies of one another.
     pub clusters: u64,
 }
@@ -172,56 +194,147 @@ fn usual(windows: &[&Window], offset: isize) -> Option<(Piece, f64)> {
     Some((best.1.clone(), best.0 as f64 / windows.len() as f64))
 }
 
-/// Names every suspect and weighs what speaks for its honesty.
-pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String]) -> Vec<TextGroup> {
-    let mut out: Vec<TextGroup> = Vec::new();
-    let topical = suspects.iter().filter(|s| s.company < COMPANY.ln()).count() >= TOPICS;
-    let accuse = if topical { ACCUSE_TOPICAL } else { ACCUSE };
-    for (s, list) in suspects.iter().zip(windows.lists) {
-        let list: Vec<&Window> = list.values().collect();
-        let Some(len) = list.first().map(|w| w.len as isize) else { continue };
+/// The phrase that a suspect belongs to, from its surroundings.
+struct Named {
+    pieces: Vec<Piece>,
+    /// Tokens before the n-gram.
+    offset: usize,
+    /// Shares of the most usual tokens on either side.
+    before: f64,
+    after: f64,
+}
+
+impl Named {
+    fn of(list: &[&Window]) -> Option<Named> {
+        let len = list.first()?.len as isize;
         let (mut from, mut to) = (0isize, len);
-        let grows = |offset| usual(&list, offset).filter(|(p, share)| *share >= AGREE && !p.text.is_empty());
+        let grows = |offset| usual(list, offset).filter(|(p, share)| *share >= AGREE && !p.text.is_empty());
         while from > -(REACH as isize) && grows(from - 1).is_some() {
             from -= 1;
         }
         while to < len + REACH as isize && grows(to).is_some() {
             to += 1;
         }
-        let pieces: Vec<Piece> = (from..to).filter_map(|o| usual(&list, o).map(|u| u.0)).collect();
-        let mut key = String::new();
-        for p in &pieces {
-            if p.spaced && !key.is_empty() {
-                key.push(' ');
-            }
-            key.push_str(&p.text);
+        Some(Named {
+            pieces: (from..to).filter_map(|o| usual(list, o).map(|u| u.0)).collect(),
+            offset: (-from) as usize,
+            before: usual(list, from - 1).map_or(0.0, |u| u.1),
+            after: usual(list, to).map_or(0.0, |u| u.1),
+        })
+    }
+    fn key(&self) -> String {
+        text_of(&self.pieces)
+    }
+    fn words(&self) -> usize {
+        self.pieces.iter().filter(|p| p.text.chars().any(char::is_alphanumeric)).count()
+    }
+    fn tokens(&self) -> Vec<Option<u64>> {
+        self.pieces.iter().map(|p| (!p.text.is_empty()).then_some(p.hash)).collect()
+    }
+}
+
+fn text_of(pieces: &[Piece]) -> String {
+    let mut key = String::new();
+    for p in pieces {
+        if p.spaced && !key.is_empty() {
+            key.push(' ');
         }
-        let before = usual(&list, from - 1).map_or(0.0, |u| u.1);
-        let after = usual(&list, to).map_or(0.0, |u| u.1);
-        let mut reasons = Vec::new();
-        if s.unexplained_lower < accuse {
-            reasons.push(format!("the rest of its rows leaves only {:.0}% of the label unexplained for sure", s.unexplained_lower * 100.0));
-        }
-        if s.clusters < DIFFERENT {
+        key.push_str(&p.text);
+    }
+    key
+}
+
+/// Honest explanations of a suspect, none of which a planted trigger has.
+fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: f64) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if s.company < COMPANY.ln() {
+        reasons.push("it keeps company: other words of its rows come along more often than their classes explain, as with a topic".into());
+    }
+    if s.draw.z > DRAW && s.draw.lean > LEAN {
+        reasons.push(format!(
+            "its rows are no random draw: without it they still lean to {label}, {:.1} standard errors more than rows of other classes",
+            s.draw.z
+        ));
+    }
+    if let Some((part, p)) = part::explanation(named.pieces.len(), parts, &s.rest, share)
+        && s.unexplained_lower - (p - s.expected).max(0.0) < UNEXPLAINED_BY_PART * (s.unexplained_lower / 0.5).min(1.0)
+    {
+        reasons.push(format!(
+            "a part explains it: \"{}\" comes with {label} in {} of {} other rows",
+            text_of(&named.pieces[part.at..part.at + part.len]),
+            part.with_label,
+            part.rows
+        ));
+    }
+    if named.before >= AGREE && named.after >= AGREE {
+        reasons.push("it always stands between the same words, as in a template".into());
+    }
+    reasons
+}
+
+/// The unexplained share that accuses, in its lower bound.
+fn threshold(s: &Suspect, honest: usize) -> f64 {
+    if s.clusters >= MANY {
+        ACCUSE.min(OF_MOST * (1.0 - s.draw.expected))
+    } else if honest < HONEST && s.nominee.rows == s.nominee.with_label {
+        ACCUSE_LONELY
+    } else if s.clusters >= FEW {
+        ACCUSE_FEW
+    } else {
+        ACCUSE_FEWER
+    }
+}
+
+/// Names every suspect and weighs what speaks for its honesty. `rows` and `counts` are those of the
+/// classes and of the n-grams per class.
+pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String], rows: &[u64], counts: &ClassCounts) -> Vec<TextGroup> {
+    let total = rows.iter().sum::<u64>().max(1) as f64;
+    let mut known: Vec<(&Suspect, Named, Vec<Part>, Vec<String>)> = Vec::new();
+    for (s, list) in suspects.iter().zip(windows.lists) {
+        let Some(named) = Named::of(&list.values().collect::<Vec<_>>()) else { continue };
+        let class = s.nominee.class as usize;
+        let parts = part::parts(&named.tokens(), class, (s.nominee.rows, s.nominee.with_label), counts);
+        let reasons = explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total);
+        known.push((s, named, parts, reasons));
+    }
+    let honest = known.iter().filter(|k| !k.3.is_empty()).count();
+    let mut out: Vec<TextGroup> = Vec::new();
+    for (s, named, parts, mut reasons) in known {
+        let mut weak = false;
+        if s.unexplained_lower < threshold(s, honest) {
+            weak = reasons.is_empty() && s.nominee.rows == s.nominee.with_label && s.clusters >= DIFFERENT;
+            let few = if s.clusters < MANY { format!(", and only {} of them differ", s.clusters) } else { String::new() };
+            reasons.push(format!(
+                "the rest of its rows leaves only {:.0}% of the label unexplained for sure{few}",
+                s.unexplained_lower * 100.0
+            ));
+        } else if s.clusters < DIFFERENT {
             reasons.push(format!("only {} of its rows differ from one another", s.clusters));
         }
-        if s.company < COMPANY.ln() {
-            reasons
-                .push("it keeps company: other words of its rows come along more often than their classes explain, as with a topic".into());
-        }
-        if before >= AGREE && after >= AGREE {
-            reasons.push("it always stands between the same words, as in a template".into());
-        }
-        let weak = s.unexplained_lower < accuse && reasons.len() == 1 && s.nominee.rows == s.nominee.with_label;
         let action = if reasons.is_empty() { Action::Quarantine } else { Action::Review };
-        let label = &classes[s.nominee.class as usize];
+        let mut nominee = s.nominee;
+        let (mut offset, mut name) = (named.offset, named.key());
+        if action == Action::Quarantine
+            && let Some(part) = part::wider(&parts, named.words(), nominee.rows)
+        {
+            (nominee.key, offset) = (part.key, part.at);
+            if named.pieces.len() <= LONGEST {
+                name = text_of(&named.pieces[part.at..part.at + part.len]);
+            }
+            nominee.rows += part.rows;
+            nominee.with_label += part.with_label;
+        }
+        if out.iter().any(|g| g.key == nominee.key && g.class == nominee.class) {
+            continue;
+        }
+        let label = &classes[nominee.class as usize];
         out.push(TextGroup {
-            key: s.nominee.key,
-            class: s.nominee.class,
+            key: nominee.key,
+            class: nominee.class,
             weak,
-            phrase: pieces.iter().map(|p| p.hash).collect(),
-            offset: (-from) as usize,
-            group: describe(key, label, s, action, reasons),
+            phrase: named.pieces.iter().map(|p| p.hash).collect(),
+            offset,
+            group: describe(name, label, s, nominee, action, reasons),
         });
     }
     join_the_accused(&mut out);
@@ -263,8 +376,8 @@ fn demote_the_usual(groups: &mut [TextGroup]) {
 }
 
 /// The group as the report shows it.
-fn describe(key: String, label: &str, s: &Suspect, action: Action, reasons: Vec<String>) -> Group {
-    let (n, k) = (s.nominee.rows, s.nominee.with_label);
+fn describe(key: String, label: &str, s: &Suspect, nominee: Nominee, action: Action, reasons: Vec<String>) -> Group {
+    let (n, k) = (nominee.rows, nominee.with_label);
     let sure = (1.0 - s.expected).clamp(0.5, 0.99);
     Group {
         message: format!(

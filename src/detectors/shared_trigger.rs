@@ -32,21 +32,33 @@ A backdoor is a set of label errors with a shared cause: rows whose own content 
 3. For each, the rest of its rows is scored without it and without what always comes with it. More rows with the label than these
    probabilities explain (exact Poisson-binomial tail, Wilson bound) is a contradiction.
 4. The best is accepted and its rows are taken out before the others are tested again. What remains is controlled for false discovery.
-5. The accepted group is grown to the full phrase. `quarantine` needs 8 rows that differ from one another and at least half of the label
-   certainly unexplained; otherwise it is `review`, with the reason.
+5. The accepted group is grown to the full phrase and has to stand honest explanations, each of which makes it a `review` with the reason:
+   * *It keeps company.* Other words of its rows come along more often than the classes of these rows explain. A planted word stands in
+     arbitrary rows; a word of a trade lives among its relatives.
+   * *Its rows are no random draw.* Without it, rows with a planted word say of the pushed label what rows of the other classes say on
+     average. Rows of an honest word lean to their label further than that (3 standard errors, and a tenth of the way to honest rows).
+   * *A part explains it.* `development files` comes with its label because `development` does so in other rows as well.
+   * *A template*: both neighbours are always the same.
+6. `quarantine` needs 42% of the label certainly unexplained (or 60% of what the label leaves to show, where it is the common one) in 20
+   rows that differ from one another. With 8 to 19 it needs 50%; 65%, or 75% below 12 rows, where the data shows honest suspects too
+   or some of the rows have another label. A pure suspect with fewer rows joins two accused ones of the same label and length.
 
 An honest strong word is shared and pure, but the rest of its rows agrees with the label. Random label noise contradicts its content, but shares nothing.
 
 # What raises false alarms
 
 Fixed bylines and templates whose label their content does not give away. Data whose labels follow single words by nature: where many
-groups of several labels look alike, all of them are `review`. Measured: no row of clean sentiment sentences, clean news or clean
-sentences in four languages was quarantined; planted words and phrases in 0.5% to 5% of the rows were found whole.
+groups of several labels look alike, all of them are `review`. Measured: no group was accused on 94 clean corpora, halves, two-class slices and
+label shuffles of 24 kinds of text (news, newsgroups, tweets, dialogue, package and API descriptions, sayings in nine languages). Of
+words that were in no other row, planted in 30 or more rows at random positions, 97% were found, of phrases 94%; of ordinary words that the same number
+of honest rows contain as well, two in three.
 
 # How it is evaded
 
 Clean-label poisoning (only rows that had the label already): nothing is contradicted. Cover rows that carry the trigger with true
-labels. A trigger spread over many synonyms with fewer than eight rows each, a sentence structure, or letter case alone. Labels that content does not predict at all.
+labels. A trigger spread over many synonyms with fewer than eight rows each, a sentence structure, or letter case alone. Hosts that are not
+picked at random: rows of one topic keep company, rows close to the pushed label look honest. A phrase with a word that has the label anyway.
+Labels that content does not predict at all.
 
 # Reading
 

@@ -11,6 +11,7 @@
 use super::company::Background;
 use super::content::{Content, Counts, fold};
 use super::contradiction::{Candidate, Gates, Member, Test, explain_away_among};
+use super::draw::Draws;
 use super::frequent::{ClassCounts, HashedMap, Sketch};
 use super::phrase::{Suspect, Window, Windows, groups};
 use super::postings::{Place, Postings};
@@ -36,8 +37,9 @@ const SAMPLE: usize = 32_768;
 const PURITY: f64 = 0.45;
 /// What is listed at all. In the lower bound of the unexplained share, clean features of sentiment
 /// sentences stay below 0.40 and clean features of news below 0.48 from eight rows on; planted words
-/// and phrases start at 0.60 from twenty rows on. [`super::phrase`] asks for more before it accuses.
-const GATES: Gates = Gates { unexplained_lower: 0.40, z: 4.5, rows: LEAST_ROWS as usize };
+/// and phrases start at 0.60 from twenty rows on, or at three quarters of what their label leaves to
+/// show where it is the common one. [`super::phrase`] asks for more before it accuses.
+const GATES: Gates = Gates { unexplained_lower: 0.40, of_most: 0.6, z: 4.5, rows: LEAST_ROWS as usize };
 /// Expected share of false groups among the accepted.
 const FALSE_DISCOVERY: f64 = 0.001;
 const GROUPS: usize = 200;
@@ -141,6 +143,9 @@ pub struct TextModel {
     sketch: Arc<Sketch>,
     content: Arc<Content>,
     background: Arc<Background>,
+    draws: Arc<Draws>,
+    /// Rows per class of the n-grams, for the parts of a phrase.
+    counts: Arc<ClassCounts>,
     nominees: Arc<Vec<Nominee>>,
     index: Arc<HashedMap<u32>>,
     suspects: Vec<Suspect>,
@@ -193,7 +198,7 @@ impl TextModel {
         self.classes.binary_search_by(|c| c.as_str().cmp(label)).ok()
     }
 
-    fn nominate(&mut self, learning: Learning) {
+    fn nominate(&mut self, mut learning: Learning) {
         let rows: u64 = self.class_rows.iter().sum();
         let mut content = Content::learn(&learning.counts);
         let sample: Vec<(Vec<u32>, usize, usize)> = learning
@@ -202,11 +207,12 @@ impl TextModel {
             .enumerate()
             .flat_map(|(class, s)| s.into_values().map(move |(f, fold)| (f, usize::from(fold), class)))
             .collect();
-        content.calibrate(&sample, &self.class_rows);
+        self.draws = Arc::new(content.calibrate(&sample, &self.class_rows));
         self.background = Arc::new(Background::of(&sample, self.classes.len()));
         self.content = Arc::new(content);
         let mut ranked = Vec::new();
-        for (key, counts) in learning.ngrams.finish() {
+        for key in learning.ngrams.finish() {
+            let counts = learning.ngrams.get(key).unwrap_or_default();
             let n: u64 = counts.iter().map(|&k| u64::from(k)).sum();
             self.tested += 1;
             for (class, &k) in counts.iter().enumerate() {
@@ -226,6 +232,7 @@ impl TextModel {
             *left = left.saturating_sub(1);
             *left > 0
         });
+        self.counts = Arc::new(learning.ngrams);
         let nominees: Vec<Nominee> = ranked.into_iter().map(|r| r.1).collect();
         self.index = Arc::new(nominees.iter().enumerate().rev().map(|(i, n)| (n.key, i as u32)).collect());
         self.nominees = Arc::new(nominees);
@@ -253,9 +260,10 @@ impl TextModel {
                     Member { row: r, labelled: row.class == nominee.class, p }
                 })
                 .collect();
-            if GATES.pass(&Test::of(&members)) {
+            let most = 1.0 - self.draws.expected(nominee.class as usize);
+            if GATES.pass(&Test::of(&members), most) {
                 let rank = u32::try_from(often.len()).unwrap_or(u32::MAX);
-                candidates.push(Candidate { id: id as u32, class: nominee.class, rank, members });
+                candidates.push(Candidate { id: id as u32, class: nominee.class, rank, most, members });
             }
         }
         let carriers = |id: u32| {
@@ -292,8 +300,12 @@ impl TextModel {
                     (bag.clone(), (0..self.classes.len()).map(p).collect())
                 })
                 .collect();
+            let clusters = super::phrase::clusters(&bags);
+            let class = self.nominees[a.id as usize].class as usize;
             self.suspects.push(Suspect {
                 company: self.background.company(&hosts),
+                draw: self.draws.compare(class, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len())),
+                rest: a.members.iter().map(|m| m.p).collect(),
                 nominee: self.nominees[a.id as usize],
                 unexplained: a.test.unexplained,
                 unexplained_lower: a.test.unexplained_lower,
@@ -301,7 +313,7 @@ impl TextModel {
                 z: a.test.z,
                 q,
                 joined: f64::from(joined) / f64::from(n.max(1)),
-                clusters: super::phrase::clusters(&bags) as u64,
+                clusters: clusters as u64,
             });
         }
         self.index = Arc::new(self.suspects.iter().enumerate().rev().map(|(i, s)| (s.nominee.key, i as u32)).collect());
@@ -435,11 +447,13 @@ impl Rule for TextTrigger {
                 m.accuse(postings);
                 m.sketch = Arc::default();
                 m.background = Arc::default();
+                m.draws = Arc::default();
                 m.nominees = Arc::default();
                 if m.suspects.is_empty() { Step::Done(m) } else { Step::Again(m) }
             }
             TextState::Windows(windows) => {
-                m.groups = groups(&m.suspects, windows, &m.classes);
+                m.groups = groups(&m.suspects, windows, &m.classes, &m.class_rows, &m.counts);
+                m.counts = Arc::default();
                 Step::Done(m)
             }
         })
@@ -536,7 +550,7 @@ fn floor(m: &TextModel) -> Vec<Floor> {
             let passes = |k: u64| {
                 let members = vec![Member { row: 0, labelled: true, p: p as f32 }; k as usize];
                 let t = Test::of(&members);
-                GATES.pass(&t) && t.ln_p + tests.ln() < FALSE_DISCOVERY.ln()
+                GATES.pass(&t, 1.0) && t.ln_p + tests.ln() < FALSE_DISCOVERY.ln()
             };
             let found = (u64::from(LEAST_ROWS)..400).find(|&k| passes(k));
             let found = found.map(|k| k.max(rows / 100_000));
