@@ -3,6 +3,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod explain;
 mod init;
 mod progress;
@@ -61,6 +62,8 @@ enum Verb {
     Check(check::CheckArgs),
     /// Write a first contract from the data
     Init(init::Args),
+    /// Compare two contracts: tightened, loosened, renamed; exit 1 on a loosening or breaking change
+    Diff(diff::Args),
     /// Print the manual page of one rule
     Explain(explain::Args),
     /// List all rules
@@ -199,6 +202,7 @@ fn run(cli: Cli) -> Result<u8> {
     }
     match cli.verb {
         Verb::Check(args) => return check::run(&cli.global, &args),
+        Verb::Diff(args) => return diff::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),
         Verb::Explain(args) => explain::run(&args),
         Verb::Rules(args) => rules::run(&args),

@@ -3,7 +3,9 @@
 
 pub mod bind;
 mod columns;
+mod compare;
 pub mod diagnostics;
+pub mod diff;
 #[cfg(feature = "polars")]
 pub mod expression;
 #[cfg(feature = "polars")]

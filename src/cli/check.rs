@@ -161,7 +161,7 @@ fn own_data(contract: &Contract, limit: Option<&Path>) -> Result<Vec<String>> {
 }
 
 /// How the contract says that text files are to be read.
-fn options_for(contract: &Contract) -> OpenOptions {
+pub(super) fn options_for(contract: &Contract) -> OpenOptions {
     let declared = contract.columns.iter().filter_map(|c| {
         let type_ = match &c.type_.as_ref()?.value {
             crate::contract::LogicalType::Integer => arrow::datatypes::DataType::Int64,

@@ -240,7 +240,7 @@ impl Check<'_> {
 }
 
 /// A hashable name of the value: equal exactly where values of one column are equal.
-fn identity(v: &Value) -> String {
+pub fn identity(v: &Value) -> String {
     match v {
         // -0.0 = 0.0.
         Value::Float(f) => format!("{:?}", f + 0.0),
