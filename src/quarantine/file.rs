@@ -1,6 +1,7 @@
 //! Files that appear whole or not at all: written under a hidden temporary name in the folder where
 //! they will stand, brought to disk, then renamed. An error or Ctrl-C removes the temporary file; a
-//! killed process or a power cut can leave one behind, but never under the final name.
+//! killed process or a power cut can leave one behind, but never under the final name, and the next
+//! run that writes there clears it away.
 
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -50,6 +51,26 @@ pub fn io_error(what: &str, e: &io::Error) -> Error {
     }
 }
 
+const PARTIAL: &str = ".partial";
+/// A younger file may belong to a run that has not locked it yet.
+const ABANDONED: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Removes what a killed run left of this very output: the lock on it ended with the process.
+/// Whatever cannot be looked at stays.
+fn sweep(folder: &Path, prefix: &str) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.to_str().is_some_and(|n| n.starts_with(prefix) && n.ends_with(PARTIAL)) {
+            continue;
+        }
+        let old = entry.metadata().is_ok_and(|m| m.is_file() && m.modified().is_ok_and(|t| t.elapsed().is_ok_and(|a| a > ABANDONED)));
+        if old && std::fs::File::open(entry.path()).is_ok_and(|f| f.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 impl AtomicFile {
     /// Makes the folder and the temporary file in it. `hashed`: whether the report will need the
     /// file's SHA-256.
@@ -68,12 +89,15 @@ impl AtomicFile {
         let failed = |e: io::Error| io_error(&format!("cannot write to {}", folder.display()), &e);
         std::fs::create_dir_all(folder).map_err(failed)?;
         let prefix = format!(".{}.", name.to_string_lossy());
+        sweep(folder, &prefix);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".partial");
+        builder.prefix(&prefix).suffix(PARTIAL);
         // A result is as readable as any other new file; the umask still applies.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temporary = builder.tempfile_in(folder).map_err(failed)?;
+        // Says that somebody is still writing; a file system without locks only loses the sweeping.
+        let _ = temporary.as_file().try_lock();
         Ok(AtomicFile { temporary, path: path.to_owned(), bytes: 0, hash: hashed.then(Sha256::new) })
     }
 
@@ -160,6 +184,24 @@ mod tests {
         assert_eq!((written.bytes, std::fs::read(&path).unwrap().as_slice()), (3, b"abc".as_slice()));
         assert_eq!(written.sha256.unwrap(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(names(path.parent().unwrap()), ["list.csv"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_and_what_is_being_written_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+        let old = |name: &str| std::fs::File::create(dir.path().join(name)).unwrap().set_modified(hours_ago).unwrap();
+        old(".list.csv.dead.partial");
+        old(".other.csv.dead.partial");
+        std::fs::write(dir.path().join(".list.csv.young.partial"), "").unwrap();
+        let path = dir.path().join("list.csv");
+        let writing = AtomicFile::create(&path, false).unwrap();
+        let mine = writing.temporary.path().file_name().unwrap().to_str().unwrap().to_owned();
+        writing.temporary.as_file().set_modified(hours_ago).unwrap();
+        drop(AtomicFile::create(&path, false).unwrap());
+        let mut kept = vec![mine, ".list.csv.young.partial".to_owned(), ".other.csv.dead.partial".to_owned()];
+        kept.sort();
+        assert_eq!(names(dir.path()), kept);
     }
 
     #[test]
