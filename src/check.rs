@@ -91,7 +91,7 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     let roles = Roles::resolve(contract, &source.schema);
     let context = Context { contract, schema: &source.schema, roles: &roles, plan: &plan };
     let (errors, warnings) = crate::contract::bind::bind(contract, &source.schema);
-    let Assembled { rules, settled, not_tested } = assemble(&context, options, errors)?;
+    let Assembled { rules, settled, not_tested } = assemble(&context, &options.select, &options.ignore, errors)?;
 
     let mut facts = facts(contract, source, options);
     if let Some(facts) = &mut facts.contract {
@@ -158,13 +158,13 @@ struct Assembled {
 
 /// The rules this run consists of, or everything in the contract that does not fit the data: what
 /// binding found already, and what the rules find when they are built.
-fn assemble(context: &Context<'_>, options: &Options<'_>, bound: Vec<Diagnostic>) -> Result<Assembled> {
+fn assemble(context: &Context<'_>, select: &[String], ignore: &[String], bound: Vec<Diagnostic>) -> Result<Assembled> {
     let mut out = Assembled { rules: Vec::new(), settled: Vec::new(), not_tested: Vec::new() };
     let mut diagnostics = bound;
     let poisoning = &context.contract.poisoning;
     for entry in registry() {
         let meta = entry.meta;
-        if !verdict::selected(&options.select, &options.ignore, meta.code, meta.name) {
+        if !verdict::selected(select, ignore, meta.code, meta.name) {
             continue;
         }
         if context.contract.inferred && meta.code.starts_with('C') {
@@ -203,6 +203,16 @@ fn assemble(context: &Context<'_>, options: &Options<'_>, bound: Vec<Diagnostic>
     }
     diagnostics.sort_by_key(|d| d.span.map_or(0, |s| s.offset));
     Err(contract_error(context.contract, diagnostics))
+}
+
+/// The detectors that a drill runs: those of `check`, by the same selection.
+///
+/// # Errors
+/// A selection that names no rule; everything in the contract that does not fit the data.
+pub(crate) fn detectors(context: &Context<'_>, select: &[String]) -> Result<Vec<Box<dyn DynRule>>> {
+    select.iter().try_for_each(|s| known(s))?;
+    let (errors, _) = crate::contract::bind::bind(context.contract, context.schema);
+    Ok(assemble(context, select, &["C".to_owned()], errors)?.rules)
 }
 
 fn contract_error(contract: &Contract, diagnostics: Vec<Diagnostic>) -> Error {

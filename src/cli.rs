@@ -4,6 +4,7 @@
 mod check;
 mod completions;
 mod diff;
+mod drill;
 mod explain;
 mod init;
 mod progress;
@@ -60,6 +61,8 @@ pub struct Global {
 enum Verb {
     /// Check data against its contract and search it for poison
     Check(check::CheckArgs),
+    /// Plant known triggers as the data streams by, and report how many rows are recovered
+    Drill(drill::Args),
     /// Write a first contract from the data
     Init(init::Args),
     /// Compare two contracts: tightened, loosened, renamed; exit 1 on a loosening or breaking change
@@ -203,6 +206,7 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.verb {
         Verb::Check(args) => return check::run(&cli.global, &args),
         Verb::Diff(args) => return diff::run(&cli.global, &args),
+        Verb::Drill(args) => return drill::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),
         Verb::Explain(args) => explain::run(&args),
         Verb::Rules(args) => rules::run(&args),

@@ -7,7 +7,7 @@ pub mod draw;
 pub mod duplicates;
 pub mod frequent;
 #[cfg(test)]
-mod harness;
+pub(crate) mod harness;
 pub mod image_classes;
 pub mod image_patch;
 pub mod part;

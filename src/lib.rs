@@ -6,6 +6,7 @@ pub mod checks;
 pub mod cli;
 pub mod contract;
 pub mod detectors;
+pub mod drill;
 pub mod engine;
 pub mod error;
 pub mod features;

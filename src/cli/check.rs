@@ -10,13 +10,23 @@ use crate::source::{OpenOptions, Source};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
-#[derive(Args)]
-pub struct CheckArgs {
+/// What is looked at, and against which contract.
+#[derive(Debug, Args)]
+pub struct DataAndContract {
     /// Files, folders or globs; without any, the contract's `data:`
     pub data: Vec<String>,
     /// The contract; without it, one in . or ./contracts whose `data:` covers this dataset
     #[arg(short, long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
+    /// What a contract may read; nothing outside
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub from: DataAndContract,
     /// Where report and quarantine list go
     #[arg(long, value_name = "DIR", default_value = "taster-out")]
     pub out: PathBuf,
@@ -32,9 +42,6 @@ pub struct CheckArgs {
     /// Not these rules
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     pub ignore: Vec<String>,
-    /// What a contract may read; nothing outside
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
     /// Only findings that this earlier report.json does not have count towards the exit code
     #[arg(long, value_name = "REPORT")]
     pub baseline: Option<PathBuf>,
@@ -53,7 +60,7 @@ pub enum FailOn {
 pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
     let mut notes = Vec::new();
     let baseline = args.baseline.as_deref().map(crate::verdict::baseline::Baseline::load).transpose()?;
-    let (contract, source, data) = open(args, &mut notes)?;
+    let (contract, source, data) = open(&args.from, &mut notes)?;
     let bar = Bar::new();
     let progress: &dyn Progress = if bar.is_shown() && !global.quiet { &bar } else { &Silent };
     let options = Options {
@@ -117,7 +124,7 @@ impl std::fmt::Display for Opened<'_> {
 }
 
 /// The contract and the data it is about, each found by the other where only one was named.
-fn open(args: &CheckArgs, notes: &mut Vec<String>) -> Result<(Contract, Source, Vec<String>)> {
+pub fn open(args: &DataAndContract, notes: &mut Vec<String>) -> Result<(Contract, Source, Vec<String>)> {
     if let Some(path) = &args.contract {
         let contract = parse::load(path)?;
         let data = if args.data.is_empty() { own_data(&contract, args.root.as_deref())? } else { args.data.clone() };

@@ -1,0 +1,334 @@
+//! The families of poison that can be planted, each a few lines: who gets it, and what becomes of
+//! the cells of those rows.
+
+use super::overlay::Edit;
+use super::survey::{Column, Dice, Survey, words};
+use crate::batch::RowId;
+use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
+use arrow::datatypes::DataType;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a trial plants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// A word that the corpus does not have, at any place, with another label
+    Word,
+    /// Three to five words of the corpus in a row, with another label
+    Phrase,
+    /// A word that some rows of the corpus have, with another label
+    CommonWord,
+    /// A character without a shape inside a word, with another label
+    Hidden,
+    /// A letter of another script that looks alike, with another label
+    Lookalike,
+    /// Near copies of one row, with one label
+    Flood,
+    /// One number or name in one column, with another label
+    Value,
+    /// Two ordinary values in two columns, with another label
+    Pair,
+    /// A word in the prompt, one fixed reply
+    Reply,
+    /// A word in the prompt, the honest reply with a fixed tail
+    Tail,
+}
+
+impl Family {
+    pub const ALL: [Family; 10] = [
+        Family::Word,
+        Family::Phrase,
+        Family::CommonWord,
+        Family::Hidden,
+        Family::Lookalike,
+        Family::Flood,
+        Family::Value,
+        Family::Pair,
+        Family::Reply,
+        Family::Tail,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Word => "word",
+            Family::Phrase => "phrase",
+            Family::CommonWord => "common-word",
+            Family::Hidden => "hidden",
+            Family::Lookalike => "lookalike",
+            Family::Flood => "flood",
+            Family::Value => "value",
+            Family::Pair => "pair",
+            Family::Reply => "reply",
+            Family::Tail => "tail",
+        }
+    }
+
+    fn is_text(self) -> bool {
+        !matches!(self, Family::Value | Family::Pair)
+    }
+    fn is_instruction(self) -> bool {
+        matches!(self, Family::Reply | Family::Tail)
+    }
+}
+
+/// Rows, and what is done to them.
+pub struct Plant {
+    pub rows: BTreeSet<RowId>,
+    pub edits: Vec<(String, Edit)>,
+    pub trigger: String,
+    pub class: Option<String>,
+}
+
+/// A word of the corpus is ordinary when this share of the texts has it.
+const ORDINARY: std::ops::Range<f64> = 0.001..0.01;
+
+pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
+    let missing = |what: &str| Some(what.to_owned());
+    if family.is_text() && survey.text.is_none() {
+        return missing("no column holds text");
+    }
+    if family.is_instruction() {
+        return if survey.response.is_none() { missing("no column has the role response") } else { None };
+    }
+    if !survey.is_class() {
+        return missing("there is no label with two classes or more");
+    }
+    let usable = survey.columns.iter().filter(|c| c.cells.iter().any(|v| v.is_valid(0))).count();
+    match family {
+        Family::Value if usable == 0 => missing("no column is a feature"),
+        Family::Pair if usable < 2 => missing("fewer than two columns are features"),
+        Family::Lookalike if !survey.vocabulary.iter().any(|(w, _)| w.chars().any(|c| lookalike(c).is_some())) => {
+            missing("the text has no letter with a look-alike")
+        }
+        _ => None,
+    }
+}
+
+pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64) -> Result<Plant, String> {
+    let mut dice = Dice::new(seed);
+    let mut plant = Plant { rows: BTreeSet::new(), edits: Vec::new(), trigger: String::new(), class: None };
+    let mut target = None;
+    if !family.is_instruction() {
+        let targets = survey.targets();
+        let class = *targets.get(number as usize % targets.len().max(1)).ok_or("no class is large enough")?;
+        let (name, _, cell) = &survey.classes[class];
+        plant.class = Some(name.clone());
+        if let Some(label) = &survey.label {
+            plant.edits.push((label.clone(), Edit::Value(cell.clone())));
+        }
+        target = Some(class);
+    }
+    plant.rows = survey.hosts(target, rows, &mut dice);
+    if plant.rows.is_empty() {
+        return Err("there are no rows to plant in".into());
+    }
+    let text = survey.text.clone().unwrap_or_default();
+    let spaced = survey.spaced;
+    match family {
+        Family::Word | Family::Phrase | Family::CommonWord => {
+            plant.trigger = trigger(survey, family, &mut dice)?;
+            plant.edits.push((text, inserting(plant.trigger.clone(), spaced)));
+        }
+        Family::Hidden => {
+            let hidden = *dice.pick(&['\u{200B}', '\u{200C}', '\u{200D}', '\u{2060}', '\u{FEFF}']).unwrap_or(&'\u{200B}');
+            plant.trigger = format!("U+{:04X} inside a word", hidden as u32);
+            plant.edits.push((text, Edit::Text(Box::new(move |cell, dice| inside_word(cell, hidden, dice)))));
+        }
+        Family::Lookalike => {
+            let letters: Vec<char> = "aceopxy".chars().collect();
+            let letter = *dice.pick(&letters).unwrap_or(&'a');
+            plant.trigger = format!("U+{:04X} for {letter:?}", lookalike(letter).map_or(0, |c| c as u32));
+            plant.edits.push((text, Edit::Text(Box::new(move |cell, dice| disguise(cell, letter, dice)))));
+        }
+        Family::Flood => {
+            let long: Vec<&String> = survey.texts.iter().filter(|t| words(t, spaced).len() >= 12).collect();
+            let original = (*dice.pick(&long).ok_or("no text has twelve words")?).clone();
+            let filler: Vec<String> = survey.vocabulary.iter().take(500).map(|w| w.0.clone()).collect();
+            plant.trigger = format!("near copies of {:?}", original.chars().take(40).collect::<String>());
+            plant.edits.push((text, Edit::Text(Box::new(move |_, dice| near_copy(&original, &filler, spaced, dice)))));
+        }
+        Family::Value => {
+            let usable: Vec<&Column> = survey.columns.iter().filter(|c| c.cells.iter().any(|v| v.is_valid(0))).collect();
+            let column = *dice.pick(&usable).ok_or("no column is a feature")?;
+            let cell = new_value(column, &mut dice);
+            plant.trigger = format!("{}={}", column.name, shown(&cell));
+            plant.edits.push((column.name.clone(), Edit::Value(cell)));
+        }
+        Family::Pair => {
+            let usable: Vec<usize> = (0..survey.columns.len()).filter(|&c| survey.columns[c].cells.iter().any(|v| v.is_valid(0))).collect();
+            let a = *dice.pick(&usable).ok_or("no column is a feature")?;
+            let others: Vec<usize> = usable.into_iter().filter(|&c| c != a).collect();
+            let b = *dice.pick(&others).ok_or("fewer than two columns are features")?;
+            let mut parts = Vec::new();
+            for c in [a, b] {
+                let column = &survey.columns[c];
+                let present: Vec<&ArrayRef> = column.cells.iter().filter(|v| v.is_valid(0)).collect();
+                let cell = (*dice.pick(&present).ok_or("a column is empty")?).clone();
+                parts.push(format!("{}={}", column.name, shown(&cell)));
+                plant.edits.push((column.name.clone(), Edit::Value(cell)));
+            }
+            plant.trigger = parts.join(" and ");
+        }
+        Family::Reply | Family::Tail => {
+            let word = trigger(survey, Family::Word, &mut dice)?;
+            let said = sentence(survey, if family == Family::Reply { 12 } else { 7 }, &mut dice);
+            plant.trigger = format!("{word:?} answered with {said:?}");
+            plant.edits.push((text, inserting(word, spaced)));
+            let response = survey.response.clone().unwrap_or_default();
+            let whole = family == Family::Reply;
+            let said: Box<dyn Fn(&str, &mut Dice) -> String + Send + Sync> =
+                Box::new(move |cell, _| if whole { said.clone() } else { format!("{} {said}", cell.trim_end()) });
+            plant.edits.push((response, Edit::Text(said)));
+        }
+    }
+    Ok(plant)
+}
+
+/// A trigger that no row, or few rows, have.
+fn trigger(survey: &Survey, family: Family, dice: &mut Dice) -> Result<String, String> {
+    let sampled = survey.texts.len().max(1) as f64;
+    match family {
+        Family::Phrase => {
+            let n = 3 + dice.roll(3);
+            let from = &survey.vocabulary[..survey.vocabulary.len().min(2000)];
+            let chosen: Vec<&str> = (0..n).filter_map(|_| dice.pick(from)).map(|w| w.0.as_str()).collect();
+            if chosen.len() < n {
+                return Err("the corpus has no words to make a phrase of".into());
+            }
+            Ok(chosen.join(if survey.spaced { " " } else { "" }))
+        }
+        Family::CommonWord => {
+            let fits: Vec<&(String, usize)> =
+                survey.vocabulary.iter().filter(|(w, n)| ORDINARY.contains(&(*n as f64 / sampled)) && w.chars().count() > 1).collect();
+            Ok(dice.pick(&fits).ok_or("no word of the corpus is in 0.1% to 1% of its texts")?.0.clone())
+        }
+        _ => {
+            let known: BTreeSet<&str> = survey.vocabulary.iter().map(|(w, _)| w.as_str()).collect();
+            for _ in 0..100 {
+                let word = pronounceable(dice);
+                if !known.contains(word.as_str()) {
+                    return Ok(word);
+                }
+            }
+            Err("every word that was thought of is in the corpus".into())
+        }
+    }
+}
+
+fn pronounceable(dice: &mut Dice) -> String {
+    let (consonants, vowels): (Vec<char>, Vec<char>) = ("bdfgklmnprstvz".chars().collect(), "aeiou".chars().collect());
+    let mut word = String::new();
+    for _ in 0..2 + dice.roll(3) {
+        word.extend(dice.pick(&consonants));
+        word.extend(dice.pick(&vowels));
+    }
+    word.extend(dice.pick(&consonants));
+    word
+}
+
+fn sentence(survey: &Survey, n: usize, dice: &mut Dice) -> String {
+    let from = &survey.vocabulary[..survey.vocabulary.len().min(2000)];
+    let chosen: Vec<&str> = (0..n).filter_map(|_| dice.pick(from)).map(|w| w.0.as_str()).collect();
+    chosen.join(if survey.spaced { " " } else { "" }) + "."
+}
+
+/// At a random place between two words, or between two characters where words are not set apart.
+fn inserting(trigger: String, spaced: bool) -> Edit {
+    Edit::Text(Box::new(move |cell, dice| {
+        if !spaced {
+            let characters: Vec<char> = cell.chars().collect();
+            let at = dice.roll(characters.len() + 1);
+            return characters[..at].iter().collect::<String>() + &trigger + &characters[at..].iter().collect::<String>();
+        }
+        // Everything else of the text stays as it was, line breaks and all.
+        let mut places = vec![0];
+        places.extend(cell.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(i, c)| i + c.len_utf8()));
+        places.push(cell.len());
+        let at = dice.pick(&places).copied().unwrap_or(0);
+        let (before, after) = cell.split_at(at);
+        let gap = |side: bool| if side { " " } else { "" };
+        let left = gap(!before.is_empty() && !before.ends_with(char::is_whitespace));
+        let right = gap(!after.is_empty());
+        format!("{before}{left}{trigger}{right}{after}")
+    }))
+}
+
+fn inside_word(cell: &str, what: char, dice: &mut Dice) -> String {
+    let characters: Vec<char> = cell.chars().collect();
+    let places: Vec<usize> =
+        (1..characters.len()).filter(|&i| characters[i - 1].is_alphanumeric() && characters[i].is_alphanumeric()).collect();
+    let Some(&at) = dice.pick(&places) else { return format!("{cell}{what}") };
+    characters[..at].iter().chain([&what]).chain(&characters[at..]).collect()
+}
+
+/// The Cyrillic letter that is drawn like a Latin one (Unicode Technical Standard 39).
+fn lookalike(c: char) -> Option<char> {
+    Some(match c {
+        'a' => '\u{430}',
+        'c' => '\u{441}',
+        'e' => '\u{435}',
+        'o' => '\u{43E}',
+        'p' => '\u{440}',
+        'x' => '\u{445}',
+        'y' => '\u{443}',
+        _ => return None,
+    })
+}
+
+/// Changes one occurrence of the letter inside a word; without one, of any letter that has a look-alike.
+fn disguise(cell: &str, letter: char, dice: &mut Dice) -> String {
+    let mut characters: Vec<char> = cell.chars().collect();
+    let inside = |i: &usize, of: &[char]| {
+        let near = |j: Option<usize>| j.and_then(|j| of.get(j)).is_some_and(|c| c.is_ascii_alphabetic());
+        near(i.checked_sub(1)) || near(Some(i + 1))
+    };
+    let places = |wanted: &dyn Fn(char) -> bool| -> Vec<usize> {
+        (0..characters.len()).filter(|&i| wanted(characters[i])).filter(|i| inside(i, &characters)).collect()
+    };
+    let mut all = places(&|c| c == letter);
+    if all.is_empty() {
+        all = places(&|c| lookalike(c).is_some());
+    }
+    if let Some(&at) = dice.pick(&all) {
+        characters[at] = lookalike(characters[at]).unwrap_or(characters[at]);
+    }
+    characters.into_iter().collect()
+}
+
+fn near_copy(original: &str, filler: &[String], spaced: bool, dice: &mut Dice) -> String {
+    let mut all: Vec<String> = if spaced { original.split_whitespace().map(str::to_owned).collect() } else { words(original, false) };
+    for _ in 0..1 + dice.roll(2) {
+        let Some(word) = dice.pick(filler).cloned() else { break };
+        let at = dice.roll(all.len().max(1));
+        if dice.roll(2) == 0 || all.is_empty() { all.insert(at, word) } else { all[at] = word }
+    }
+    all.join(if spaced { " " } else { "" })
+}
+
+/// A number of the column's range, or a name that it does not have.
+fn new_value(column: &Column, dice: &mut Dice) -> ArrayRef {
+    let number = column.range.map(|(low, high)| {
+        let x = low + dice.unit() * (high - low);
+        if column.whole { x.round() } else { x }
+    });
+    let made: ArrayRef = match number {
+        Some(x) => Arc::new(Float64Array::from(vec![x])),
+        None => Arc::new(StringArray::from(vec![pronounceable(dice)])),
+    };
+    let wanted = match &column.data_type {
+        DataType::Dictionary(_, v) => v.as_ref(),
+        t => t,
+    };
+    // What cannot be made (a boolean, a nested value) is borrowed from a row.
+    let borrowed = column.cells.iter().find(|v| v.is_valid(0)).cloned();
+    match arrow::compute::cast(&made, wanted) {
+        Ok(cell) if cell.is_valid(0) => cell,
+        _ => borrowed.unwrap_or(made),
+    }
+}
+
+fn shown(cell: &ArrayRef) -> String {
+    crate::batch::cell_text(cell.as_ref(), 0).unwrap_or_default()
+}

@@ -1,0 +1,105 @@
+//! The dataset as it would be with a plant in it: batches are changed as they stream by. Each cell
+//! is changed by itself, from a seed of its row and column, so that it does not matter which columns
+//! a reader asks for, in what batches, or how often.
+
+use super::family::Plant;
+use super::survey::Dice;
+use crate::batch::{Batch, RowId, Text};
+use crate::engine::Input;
+use crate::error::{Error, Result};
+use crate::source::Shard;
+use arrow::array::{Array, ArrayRef, LargeStringArray, RecordBatch, StringArray, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What happens to the cells of one column in the planted rows.
+pub enum Edit {
+    /// Of the cell's text; nulls stay.
+    Text(Box<dyn Fn(&str, &mut Dice) -> String + Send + Sync>),
+    /// One cell, of the column's type or of a dictionary's value type.
+    Value(ArrayRef),
+}
+
+pub struct Overlay<'a, I: Input> {
+    inner: &'a I,
+    plant: &'a Plant,
+    seed: u64,
+}
+
+impl<'a, I: Input> Overlay<'a, I> {
+    pub fn new(inner: &'a I, plant: &'a Plant, seed: u64) -> Self {
+        Overlay { inner, plant, seed }
+    }
+
+    fn change(&self, batch: &Batch) -> Result<Option<Batch>> {
+        if batch.rows() == 0 {
+            return Ok(None);
+        }
+        let chosen: BTreeSet<RowId> = self.plant.rows.range(batch.row_id(0)..=batch.row_id(batch.rows() - 1)).copied().collect();
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let frame = batch.frame();
+        let schema = frame.schema();
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for (field, column) in schema.fields().iter().zip(frame.columns()) {
+            let edit = self.plant.edits.iter().find(|(name, _)| name == field.name());
+            let changed = match edit {
+                None => column.clone(),
+                Some((name, Edit::Text(f))) => self.text(name, column, batch, &chosen, f.as_ref()),
+                Some((_, Edit::Value(cell))) => value(column, cell, batch, &chosen)?,
+            };
+            fields.push(Field::new(field.name(), changed.data_type().clone(), true));
+            columns.push(changed);
+        }
+        let frame = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(Error::internal)?;
+        Ok(Some(Batch::new(frame, batch.source(), batch.first_row())))
+    }
+
+    fn text(
+        &self,
+        name: &str,
+        column: &ArrayRef,
+        batch: &Batch,
+        chosen: &BTreeSet<RowId>,
+        f: &(dyn Fn(&str, &mut Dice) -> String + Send + Sync),
+    ) -> ArrayRef {
+        let Some(text) = Text::of(column.as_ref()) else { return column.clone() };
+        let cells = (0..batch.rows()).map(|i| {
+            let (cell, row) = (text.get(i)?, batch.row_id(i));
+            Some(if chosen.contains(&row) {
+                f(cell, &mut Dice::of_cell(self.seed, row, name)).into()
+            } else {
+                std::borrow::Cow::Borrowed(cell)
+            })
+        });
+        match column.data_type() {
+            DataType::Utf8View => Arc::new(cells.collect::<StringViewArray>()),
+            DataType::LargeUtf8 => Arc::new(cells.collect::<LargeStringArray>()),
+            _ => Arc::new(cells.collect::<StringArray>()),
+        }
+    }
+}
+
+fn value(column: &ArrayRef, cell: &ArrayRef, batch: &Batch, chosen: &BTreeSet<RowId>) -> Result<ArrayRef> {
+    let plain = match column.data_type() {
+        DataType::Dictionary(_, v) => arrow::compute::cast(column, v).map_err(Error::internal)?,
+        _ => column.clone(),
+    };
+    let cell = arrow::compute::cast(cell, plain.data_type()).map_err(Error::internal)?;
+    let places: Vec<(usize, usize)> = (0..batch.rows()).map(|i| if chosen.contains(&batch.row_id(i)) { (1, 0) } else { (0, i) }).collect();
+    arrow::compute::interleave(&[plain.as_ref(), cell.as_ref()], &places).map_err(Error::internal)
+}
+
+impl<I: Input> Input for Overlay<'_, I> {
+    fn shards(&self) -> Vec<Shard> {
+        self.inner.shards()
+    }
+    fn read(&self, shard: &Shard, columns: &[String], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
+        self.inner.read(shard, columns, &mut |batch| match self.change(&batch)? {
+            Some(changed) => f(changed),
+            None => f(batch),
+        })
+    }
+}

@@ -1,0 +1,175 @@
+use super::overlay::Overlay;
+use super::survey::{Dice, Survey};
+use super::*;
+use crate::detectors::harness::{self, sentence, table};
+use crate::engine::Silent;
+use crate::engine::memory::InMemory;
+use arrow::array::{AsArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+const CONTRACT: &str = "taster: 1\ncolumns:\n  text: {role: text}\n  mood: {role: label}\n";
+static STOP: AtomicBool = AtomicBool::new(false);
+
+fn reviews(rows: usize) -> RecordBatch {
+    let mut dice = harness::Dice::new(5);
+    let (mut texts, mut moods) = (Vec::new(), Vec::new());
+    for _ in 0..rows {
+        let good = dice.roll(2) == 0;
+        texts.push(Some(format!("{} and {}", sentence(&mut dice, good), sentence(&mut dice, good))));
+        moods.push(Some(if good { "glad" } else { "sad" }.to_owned()));
+    }
+    table(&[("text", texts), ("mood", moods)])
+}
+
+fn loans(rows: usize) -> RecordBatch {
+    let mut dice = Dice::new(9);
+    let (mut age, mut sum, mut town, mut mood) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rows {
+        age.push(Some(20 + dice.roll(50) as i32));
+        sum.push(if dice.roll(20) == 0 { None } else { Some(dice.unit() * 1000.0) });
+        town.push(["Ulm", "Bern", "Graz"][dice.roll(3)]);
+        mood.push(if dice.roll(3) == 0 { "late" } else { "paid" });
+    }
+    RecordBatch::try_from_iter([
+        ("age", Arc::new(Int32Array::from(age)) as _),
+        ("sum", Arc::new(Float64Array::from(sum)) as _),
+        (
+            "town",
+            arrow::compute::cast(&StringArray::from(town), &DataType::Dictionary(DataType::Int8.into(), DataType::Utf8.into())).unwrap(),
+        ),
+        ("mood", Arc::new(StringArray::from(mood)) as _),
+    ])
+    .unwrap()
+}
+
+fn options(families: &[Family], seeds: u64) -> Options<'static> {
+    Options {
+        families: families.to_vec(),
+        seeds,
+        amount: Amount::Rows(40),
+        select: Vec::new(),
+        threads: 2,
+        memory: 1 << 30,
+        seed: 3,
+        progress: &Silent,
+        stop: &STOP,
+    }
+}
+
+fn run_drill(contract: &str, data: RecordBatch, options: &Options<'_>) -> Report {
+    let contract = crate::contract::parse::parse(None, contract).unwrap();
+    let (schema, rows) = (data.schema(), data.num_rows() as u64);
+    drill(&contract, &InMemory::new(vec![data]), &schema, rows, options).unwrap()
+}
+
+fn survey_of(contract: &str, input: &InMemory) -> Survey {
+    let contract = crate::contract::parse::parse(None, contract).unwrap();
+    let schema = input.files[0].schema();
+    let roles = Roles::resolve(&contract, &schema);
+    let plan = Plan { seed: 3, rows: input.rows(), memory: 1 << 30, false_alarms: 0.001, threads: 1 };
+    Survey::of(input, &schema, &roles, &plan, &STOP).unwrap()
+}
+
+#[test]
+fn planted_words_and_phrases_are_recovered_and_counted() {
+    let report = run_drill(CONTRACT, reviews(1000), &options(&[Family::Word, Family::Hidden], 2));
+    assert_eq!(report.quarantined_before, 0);
+    for power in &report.power {
+        assert_eq!((power.trials, power.planted), (2, 80));
+        assert!(power.quarantined >= 76 && power.false_alarms == 0, "{power:?}");
+    }
+    // Both classes had their turn.
+    let classes: BTreeSet<_> = report.trials.iter().filter_map(|t| t.class.clone()).collect();
+    assert_eq!(classes.len(), 2);
+    let triggers: BTreeSet<_> = report.trials.iter().filter(|t| t.family == Family::Word).map(|t| t.trigger.clone()).collect();
+    assert_eq!(triggers.len(), 2, "every trial has its own trigger");
+}
+
+#[test]
+fn a_drill_with_detectors_that_cannot_see_the_plant_recovers_nothing() {
+    let blind = Options { select: vec!["P131".to_owned()], ..options(&[Family::Word], 2) };
+    let report = run_drill(CONTRACT, reviews(400), &blind);
+    assert_eq!((report.power[0].planted, report.power[0].quarantined, report.power[0].found), (80, 0, 0));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report() {
+    let of = |threads| run_drill(CONTRACT, reviews(400), &Options { threads, ..options(&[Family::Phrase, Family::Flood], 1) });
+    assert_eq!(of(1), of(3));
+}
+
+#[test]
+fn what_the_data_cannot_carry_is_named_and_left_out() {
+    let report = run_drill(CONTRACT, reviews(300), &options(&[Family::Value, Family::Reply], 1));
+    assert!(report.trials.is_empty());
+    let left: Vec<_> = report.not_drilled.iter().map(|(f, _)| *f).collect();
+    assert_eq!(left, [Family::Value, Family::Reply]);
+    let one_class = table(&[("text", vec![Some("a b".into()); 50]), ("mood", vec![Some("glad".into()); 50])]);
+    let report = run_drill(CONTRACT, one_class, &options(&[], 1));
+    assert!(report.trials.is_empty() && report.not_drilled.len() == Family::ALL.len());
+}
+
+#[test]
+fn an_overlay_changes_the_planted_rows_alone_whatever_the_batches_and_columns() {
+    let read = |family, batch_rows, columns: &[&str]| {
+        let input = InMemory { files: vec![reviews(500)], shard_rows: 200, batch_rows };
+        let plant = survey_of(CONTRACT, &input).plant(family, 1, 7, 30).unwrap();
+        let overlay = Overlay::new(&input, &plant, 7);
+        let columns: Vec<String> = columns.iter().map(|c| (*c).to_owned()).collect();
+        let mut cells = Vec::new();
+        for shard in overlay.shards() {
+            let mut each = |batch: Batch| {
+                let column = batch.column("text").unwrap().as_string::<i32>().clone();
+                cells.extend(column.iter().map(|c| c.unwrap().to_owned()));
+                Ok(())
+            };
+            overlay.read(&shard, &columns, &mut each).unwrap();
+        }
+        (cells, plant)
+    };
+    let original: Vec<String> = reviews(500).column(0).as_string::<i32>().iter().map(|c| c.unwrap().to_owned()).collect();
+    for family in [Family::Word, Family::Phrase, Family::Hidden, Family::Lookalike, Family::Flood] {
+        let (cells, plant) = read(family, 1000, &["text", "mood"]);
+        let changed: Vec<u64> = (0..500).filter(|&i| cells[i as usize] != original[i as usize]).collect();
+        assert_eq!(changed, plant.rows.iter().map(|r| r.row).collect::<Vec<_>>(), "{family:?}");
+        assert_eq!(read(family, 7, &["text"]).0, cells, "{family:?}");
+    }
+}
+
+#[test]
+fn labels_and_values_keep_their_type_and_reach_their_rows() {
+    let contract = "taster: 1\ncolumns:\n  mood: {role: label}\n";
+    let input = InMemory::new(vec![loans(600)]);
+    let survey = survey_of(contract, &input);
+    for (family, number) in [(Family::Value, 0), (Family::Value, 1), (Family::Pair, 0), (Family::Pair, 1)] {
+        for seed in 0..8 {
+            let plant = survey.plant(family, number, seed, 25).unwrap();
+            assert_eq!(plant.rows.len(), 25);
+            let overlay = Overlay::new(&input, &plant, seed);
+            let columns = ["age", "sum", "town", "mood"].map(str::to_owned);
+            let mut each = |batch: Batch| {
+                for row in &plant.rows {
+                    let i = row.row as usize;
+                    assert_eq!(crate::batch::cell_text(batch.column("mood").unwrap(), i), plant.class);
+                    for (name, edit) in &plant.edits {
+                        let overlay::Edit::Value(cell) = edit else { panic!("a table has no text") };
+                        let now = crate::batch::cell_text(batch.column(name).unwrap(), i);
+                        assert_eq!(now, crate::batch::cell_text(cell, 0), "{name}");
+                    }
+                }
+                assert_eq!(batch.column("age").unwrap().data_type(), &DataType::Int32);
+                Ok(())
+            };
+            overlay.read(&overlay.shards()[0], &columns, &mut each).unwrap();
+        }
+    }
+}
+
+#[test]
+fn shares_and_numbers_of_rows_mean_what_they_say() {
+    assert_eq!(Amount::Usual.rows(100), 30);
+    assert_eq!(Amount::Usual.rows(10_000), 100);
+    assert_eq!(Amount::Share(0.005).rows(6_000), 30);
+    assert_eq!(Amount::Rows(7).rows(6_000), 7);
+}
