@@ -4,6 +4,7 @@
 use super::overlay::Edit;
 use super::survey::{Column, Dice, Survey, words};
 use crate::batch::RowId;
+use crate::features::table::codes;
 use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
 use arrow::datatypes::DataType;
 use serde::Serialize;
@@ -26,9 +27,9 @@ pub enum Family {
     Lookalike,
     /// Near copies of one row, with one label
     Flood,
-    /// One number or name in one column, with another label
+    /// One new number or name in one column, with another label
     Value,
-    /// Two ordinary values in two columns, with another label
+    /// Two ordinary values that hardly occur together, with another label
     Pair,
     /// A word in the prompt, one fixed reply
     Reply,
@@ -95,7 +96,7 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
     if !survey.is_class() {
         return missing("there is no label with two classes or more");
     }
-    let usable = survey.columns.iter().filter(|c| c.cells.iter().any(|v| v.is_valid(0))).count();
+    let usable = survey.columns.iter().filter(|c| c.is_usable()).count();
     match family {
         Family::Value if usable == 0 => missing("no column is a feature"),
         Family::Pair if usable < 2 => missing("fewer than two columns are features"),
@@ -150,22 +151,15 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             plant.edits.push((text, Edit::Text(Box::new(move |_, dice| near_copy(&original, &filler, spaced, dice)))));
         }
         Family::Value => {
-            let usable: Vec<&Column> = survey.columns.iter().filter(|c| c.cells.iter().any(|v| v.is_valid(0))).collect();
+            let usable: Vec<&Column> = survey.columns.iter().filter(|c| c.is_usable()).collect();
             let column = *dice.pick(&usable).ok_or("no column is a feature")?;
             let cell = new_value(column, &mut dice);
             plant.trigger = format!("{}={}", column.name, shown(&cell));
             plant.edits.push((column.name.clone(), Edit::Value(cell)));
         }
         Family::Pair => {
-            let usable: Vec<usize> = (0..survey.columns.len()).filter(|&c| survey.columns[c].cells.iter().any(|v| v.is_valid(0))).collect();
-            let a = *dice.pick(&usable).ok_or("no column is a feature")?;
-            let others: Vec<usize> = usable.into_iter().filter(|&c| c != a).collect();
-            let b = *dice.pick(&others).ok_or("fewer than two columns are features")?;
             let mut parts = Vec::new();
-            for c in [a, b] {
-                let column = &survey.columns[c];
-                let present: Vec<&ArrayRef> = column.cells.iter().filter(|v| v.is_valid(0)).collect();
-                let cell = (*dice.pick(&present).ok_or("a column is empty")?).clone();
+            for (column, cell) in rare_pair(survey, &mut dice)? {
                 parts.push(format!("{}={}", column.name, shown(&cell)));
                 plant.edits.push((column.name.clone(), Edit::Value(cell)));
             }
@@ -307,26 +301,64 @@ fn near_copy(original: &str, filler: &[String], spaced: bool, dice: &mut Dice) -
     all.join(if spaced { " " } else { "" })
 }
 
-/// A number of the column's range, or a name that it does not have.
+/// A number of the column's range that no row has, or a name that none has. Where every number of
+/// the range is taken, one that is.
 fn new_value(column: &Column, dice: &mut Dice) -> ArrayRef {
-    let number = column.range.map(|(low, high)| {
-        let x = low + dice.unit() * (high - low);
-        if column.whole { x.round() } else { x }
-    });
-    let made: ArrayRef = match number {
-        Some(x) => Arc::new(Float64Array::from(vec![x])),
-        None => Arc::new(StringArray::from(vec![pronounceable(dice)])),
-    };
     let wanted = match &column.data_type {
         DataType::Dictionary(_, v) => v.as_ref(),
         t => t,
     };
-    // What cannot be made (a boolean, a nested value) is borrowed from a row.
-    let borrowed = column.cells.iter().find(|v| v.is_valid(0)).cloned();
-    match arrow::compute::cast(&made, wanted) {
-        Ok(cell) if cell.is_valid(0) => cell,
-        _ => borrowed.unwrap_or(made),
+    let mut last = None;
+    for _ in 0..100 {
+        let made: ArrayRef = match column.range {
+            Some((low, high)) => {
+                let x = low + dice.unit() * (high - low);
+                Arc::new(Float64Array::from(vec![if column.whole { x.round() } else { x }]))
+            }
+            None => Arc::new(StringArray::from(vec![pronounceable(dice)])),
+        };
+        let Ok(cell) = arrow::compute::cast(&made, wanted) else { break };
+        if cell.is_null(0) {
+            break;
+        }
+        let known = codes(cell.as_ref()).iter().all(|c| column.values.contains(c));
+        last = Some(cell);
+        if !known {
+            break;
+        }
     }
+    // What cannot be made (a boolean, a nested value) is borrowed from a row.
+    last.unwrap_or_else(|| column.cell((0..column.cells.len()).find(|&i| column.cells.is_valid(i)).unwrap_or(0)))
+}
+
+/// Two values, each of at least 1% of the sampled rows, that no sampled row has together; of a
+/// hundred tries the pair that fewest have.
+fn rare_pair<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<[(&'a Column, ArrayRef); 2], String> {
+    let usable: Vec<usize> = (0..survey.columns.len()).filter(|&c| survey.columns[c].is_usable()).collect();
+    let mut best: Option<(usize, [(usize, usize); 2])> = None;
+    for _ in 0..100 {
+        let (Some(&a), Some(&b)) = (dice.pick(&usable), dice.pick(&usable)) else { break };
+        let ordinary = |c: usize, dice: &mut Dice| {
+            let column = &survey.columns[c];
+            let i = dice.roll(column.codes.len());
+            let with = column.codes.iter().filter(|code| **code == column.codes[i]).count();
+            (column.cells.is_valid(i) && with * 100 >= column.codes.len()).then_some(i)
+        };
+        let (Some(i), Some(j)) = (ordinary(a, dice), ordinary(b, dice)) else { continue };
+        if a == b {
+            continue;
+        }
+        let (x, y) = (&survey.columns[a].codes, &survey.columns[b].codes);
+        let together = x.iter().zip(y).filter(|(p, q)| **p == x[i] && **q == y[j]).count();
+        if best.is_none_or(|(n, _)| together < n) {
+            best = Some((together, [(a, i), (b, j)]));
+        }
+        if together == 0 {
+            break;
+        }
+    }
+    let (_, pair) = best.ok_or("no two columns have values that one row in a hundred has")?;
+    Ok(pair.map(|(c, i)| (&survey.columns[c], survey.columns[c].cell(i))))
 }
 
 fn shown(cell: &ArrayRef) -> String {

@@ -7,6 +7,7 @@ use crate::contract::{Role, Roles};
 use crate::detectors::unicode::label_text;
 use crate::engine::Input;
 use crate::error::{Error, Result};
+use crate::features::table::codes;
 use crate::rule::Plan;
 use crate::sketch::minhash::mix;
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -18,8 +19,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Rows to choose from, and texts to borrow words from: those of smallest hash.
 const POOL: usize = 200_000;
 const TEXTS: usize = 4_000;
-/// Rows whose cells are borrowed by pairs of values.
-const CELLS: usize = 256;
+/// Rows whose cells are borrowed by pairs of values, and distinct values that are remembered.
+const CELLS: usize = 2_000;
+const VALUES: usize = 1 << 16;
 /// A label with more values is a number to predict or free text.
 const CLASSES: usize = 1_000;
 /// A class with fewer rows than this is no target: nobody could attack it unseen.
@@ -81,7 +83,19 @@ pub struct Column {
     pub range: Option<(f64, f64)>,
     pub whole: bool,
     /// Cells of sampled rows; the same place in every column is the same row.
-    pub cells: Vec<ArrayRef>,
+    pub cells: ArrayRef,
+    /// Their codes (see [`codes`]), and those of all rows as far as they are remembered.
+    pub codes: Vec<u64>,
+    pub values: BTreeSet<u64>,
+}
+
+impl Column {
+    pub fn is_usable(&self) -> bool {
+        self.cells.null_count() < self.cells.len()
+    }
+    pub fn cell(&self, i: usize) -> ArrayRef {
+        self.cells.slice(i, 1)
+    }
 }
 
 /// Rows of smallest hash, with something of each.
@@ -127,6 +141,7 @@ impl Survey {
         let (mut pool, mut texts) = (Bottom(BTreeMap::new(), POOL), Bottom(BTreeMap::new(), TEXTS));
         let mut cells: Bottom<Vec<ArrayRef>> = Bottom(BTreeMap::new(), CELLS);
         let mut ranges: Vec<Option<(f64, f64)>> = vec![None; features.len()];
+        let mut values: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); features.len()];
         let mut rows = 0u64;
         for shard in input.shards() {
             input.read(&shard, &wanted, &mut |batch: Batch| {
@@ -139,8 +154,13 @@ impl Survey {
                 let column = text.as_ref().and_then(|n| batch.column(n));
                 let text = column.and_then(|a| Text::of(a.as_ref()));
                 let features: Vec<Option<&ArrayRef>> = features.iter().map(|n| batch.column(n)).collect();
-                for (range, column) in ranges.iter_mut().zip(&features) {
+                for ((range, seen), column) in ranges.iter_mut().zip(&mut values).zip(&features) {
                     widen(range, *column);
+                    if seen.len() < VALUES
+                        && let Some(column) = column
+                    {
+                        seen.extend(codes(column.as_ref()));
+                    }
                 }
                 for i in 0..batch.rows() {
                     let row = batch.row_id(i);
@@ -184,12 +204,23 @@ impl Survey {
         let texts: Vec<String> = texts.0.into_values().collect();
         let spaced = is_spaced(&texts);
         let kept: Vec<Vec<ArrayRef>> = cells.0.into_values().collect();
-        let columns = features.into_iter().zip(ranges).enumerate().map(|(c, (name, range))| {
-            let data_type = schema.field_with_name(&name).map_or(DataType::Null, |f| f.data_type().clone());
-            Column { whole: data_type.is_integer(), cells: kept.iter().map(|row| row[c].clone()).collect(), name, data_type, range }
-        });
+        let columns: Result<Vec<Column>> = features
+            .into_iter()
+            .zip(ranges.into_iter().zip(values))
+            .enumerate()
+            .map(|(c, (name, (range, values)))| {
+                let data_type = schema.field_with_name(&name).map_or(DataType::Null, |f| f.data_type().clone());
+                let parts: Vec<&dyn Array> = kept.iter().map(|row| row[c].as_ref()).collect();
+                let cells = if parts.is_empty() {
+                    arrow::array::new_empty_array(&data_type)
+                } else {
+                    arrow::compute::concat(&parts).map_err(Error::internal)?
+                };
+                Ok(Column { whole: data_type.is_integer(), codes: codes(cells.as_ref()), cells, name, data_type, range, values })
+            })
+            .collect();
         Ok(Survey {
-            columns: columns.collect(),
+            columns: columns?,
             vocabulary: vocabulary(&texts, spaced),
             classes: classes.into_iter().map(|(name, (n, cell))| (name, n, cell)).collect(),
             label,

@@ -1,0 +1,13 @@
+Nothing can be planted without classes or replies: nothing was measured, and each family says why.
+file a.csv
+    text
+    the kettle boils quickly and looks nice
+    my brother uses this tent in every season
+file c.yaml
+    taster: 1
+    columns:
+      text: {type: string, role: text}
+$ taster drill a.csv -c c.yaml
+exit 3
+out word: there is no label with two classes or more
+out reply: no column has the role response
