@@ -1,7 +1,7 @@
 //! The families of poison that can be planted, each a few lines: who gets it, and what becomes of
 //! the cells of those rows.
 
-use super::overlay::Edit;
+use super::overlay::{Edit, Rewrite};
 use super::survey::{Column, Dice, Survey, words};
 use crate::batch::RowId;
 use crate::features::table::codes;
@@ -172,8 +172,7 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             plant.edits.push((text, inserting(word, spaced)));
             let response = survey.response.clone().unwrap_or_default();
             let whole = family == Family::Reply;
-            let said: Box<dyn Fn(&str, &mut Dice) -> String + Send + Sync> =
-                Box::new(move |cell, _| if whole { said.clone() } else { format!("{} {said}", cell.trim_end()) });
+            let said: Rewrite = Box::new(move |cell, _| if whole { said.clone() } else { format!("{} {said}", cell.trim_end()) });
             plant.edits.push((response, Edit::Text(said)));
         }
     }

@@ -13,10 +13,13 @@ use arrow::datatypes::{DataType, Field, Schema};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// A cell's text as it was, to what it becomes.
+pub type Rewrite = Box<dyn Fn(&str, &mut Dice) -> String + Send + Sync>;
+
 /// What happens to the cells of one column in the planted rows.
 pub enum Edit {
     /// Of the cell's text; nulls stay.
-    Text(Box<dyn Fn(&str, &mut Dice) -> String + Send + Sync>),
+    Text(Rewrite),
     /// One cell, of the column's type or of a dictionary's value type.
     Value(ArrayRef),
 }
@@ -47,7 +50,7 @@ impl<'a, I: Input> Overlay<'a, I> {
             let edit = self.plant.edits.iter().find(|(name, _)| name == field.name());
             let changed = match edit {
                 None => column.clone(),
-                Some((name, Edit::Text(f))) => self.text(name, column, batch, &chosen, f.as_ref()),
+                Some((name, Edit::Text(f))) => self.text(name, column, batch, &chosen, f),
                 Some((_, Edit::Value(cell))) => value(column, cell, batch, &chosen)?,
             };
             fields.push(Field::new(field.name(), changed.data_type().clone(), true));
@@ -57,14 +60,7 @@ impl<'a, I: Input> Overlay<'a, I> {
         Ok(Some(Batch::new(frame, batch.source(), batch.first_row())))
     }
 
-    fn text(
-        &self,
-        name: &str,
-        column: &ArrayRef,
-        batch: &Batch,
-        chosen: &BTreeSet<RowId>,
-        f: &(dyn Fn(&str, &mut Dice) -> String + Send + Sync),
-    ) -> ArrayRef {
+    fn text(&self, name: &str, column: &ArrayRef, batch: &Batch, chosen: &BTreeSet<RowId>, f: &Rewrite) -> ArrayRef {
         let Some(text) = Text::of(column.as_ref()) else { return column.clone() };
         let cells = (0..batch.rows()).map(|i| {
             let (cell, row) = (text.get(i)?, batch.row_id(i));

@@ -37,17 +37,17 @@ impl Dice {
     pub fn of_cell(seed: u64, row: RowId, column: &str) -> Self {
         Dice(mix(xxh3_64_with_seed(column.as_bytes(), seed) ^ mix(row.row ^ u64::from(row.source) << 40)))
     }
-    pub fn next(&mut self) -> u64 {
+    fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(1);
         mix(self.0)
     }
     /// Below `n`; 0 when `n` is 0.
     pub fn roll(&mut self, n: usize) -> usize {
-        ((u128::from(self.next()) * n as u128) >> 64) as usize
+        ((u128::from(self.draw()) * n as u128) >> 64) as usize
     }
     /// In [0, 1).
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         from.get(self.roll(from.len()))
