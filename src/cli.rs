@@ -7,6 +7,7 @@ mod diff;
 mod drill;
 mod explain;
 mod init;
+mod profile;
 mod progress;
 mod rules;
 mod schema;
@@ -67,6 +68,8 @@ enum Verb {
     Init(init::Args),
     /// Compare two contracts: tightened, loosened, renamed; exit 1 on a loosening or breaking change
     Diff(diff::Args),
+    /// Write what later data is compared with
+    Profile(profile::Args),
     /// Print the manual page of one rule
     Explain(explain::Args),
     /// List all rules
@@ -208,6 +211,7 @@ fn run(cli: Cli) -> Result<u8> {
         Verb::Diff(args) => return diff::run(&cli.global, &args),
         Verb::Drill(args) => return drill::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),
+        Verb::Profile(args) => profile::run(&args, cli.global.threads()),
         Verb::Explain(args) => explain::run(&args),
         Verb::Rules(args) => rules::run(&args),
         Verb::Schema => schema::run(),

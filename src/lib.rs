@@ -10,6 +10,7 @@ pub mod drill;
 pub mod engine;
 pub mod error;
 pub mod features;
+pub mod profile;
 pub mod quarantine;
 pub mod report;
 pub mod rule;

@@ -3,6 +3,7 @@
 
 pub mod calibration;
 pub mod divergence;
+pub mod drift;
 pub mod ecdf;
 pub mod intervals;
 pub mod kolmogorov;

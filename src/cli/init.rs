@@ -41,7 +41,8 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
     }
 }
 
-fn write(file: &Path, text: &str) -> Result<()> {
+/// Whole or not at all.
+pub fn write(file: &Path, text: &str) -> Result<()> {
     use std::io::Write as _;
     let failed = |e: std::io::Error| Error::resource(format!("cannot write {}", file.display()), e);
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
