@@ -10,6 +10,7 @@ pub mod frequent;
 pub(crate) mod harness;
 pub mod image_classes;
 pub mod image_patch;
+pub mod outlier_group;
 pub mod part;
 pub mod phrase;
 pub mod postings;
@@ -30,4 +31,5 @@ pub static REGISTRY: &[Entry] = &[
     duplicates::CONFLICT_ENTRY,
     duplicates::FLOOD_ENTRY,
     image_patch::ENTRY,
+    outlier_group::ENTRY,
 ];

@@ -43,6 +43,10 @@ A backdoor is a set of label errors with a shared cause: rows whose own content 
    rows that differ from one another. With 8 to 19 it needs 50%; 65%, or 75% below 12 rows, where the data shows honest suspects too
    or some of the rows have another label. A pure suspect with fewer rows joins two accused ones of the same label and length.
 
+In a table, frequent values take the place of words, and pairs of values that are each common by themselves: the rows of a planted one are, in
+every other column, a random draw of the other classes. Neighbouring values and each half of a pair by itself count as honest explanations.
+Pairs are looked for in a sample of up to 65,536 distinct rows and tested on all; more than three accused pairs are the nature of the table.
+
 An honest strong word is shared and pure, but the rest of its rows agrees with the label. Random label noise contradicts its content, but shares nothing.
 
 # What raises false alarms
@@ -93,7 +97,7 @@ fn build(context: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
     } else {
         built.rules.push(Box::new(super::trigger_text::TextTrigger { texts, label: label.to_owned() }));
     }
-    match super::trigger_table::build(context, label) {
+    match super::trigger_table::build(context, label, super::trigger_table::Family::Values) {
         Ok(rule) => built.rules.push(Box::new(rule)),
         Err(reason) => built.not_tested.push(reason),
     }

@@ -1,17 +1,22 @@
-//! The table-values family of `shared-trigger`: one value of one column that pushes a label.
+//! Table cells that push a label: the table families of `shared-trigger` (one value of one column, or
+//! a pair of values that are common each by itself) and the joint tails of `outlier-group`.
 //!
 //! ```text
 //!  round 1  classes, a row sample, a count-min per column     ─► bins, the counts a value must reach
-//!  round 2  bins × classes per fold, exact counts of frequent values, a sample per class ─► content, candidates
+//!  round 2  bins × classes per fold, exact counts of frequent values, row samples ─► content, candidates
 //!  round 3  a row sample per candidate, labels of its neighbouring values              ─► tests, groups
 //! ```
 //!
 //! A natural value can be as label-pure as a planted one. What a planted value cannot imitate is
 //! that its rows are, in all other columns, a random draw from the *other* classes; what a natural
-//! spike often shows is that the neighbouring values say the same.
+//! spike often shows is that the neighbouring values say the same. Pairs and joint tails are found in
+//! the sample of round 2, which bounds the work, and tested on all rows.
 
+mod blocks;
 mod content;
 mod evidence;
+mod floor;
+mod pairs;
 pub(super) mod sketch;
 #[cfg(test)]
 mod tests;
@@ -21,10 +26,10 @@ use super::shared_trigger::META;
 use crate::batch::{Batch, cell_text};
 use crate::error::Result;
 use crate::features::table::{Kind, NULL, codes, columns_of, mix, row_hashes};
-use crate::rule::{Action, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
-use crate::stats::intervals::Z95;
-use content::{Binning, Content, Contrast, FOLDS, fold_of, logit, offsets};
+use crate::rule::{Action, Findings, Group, Meta, Outcome, Round, Rule, Status, Step};
+use content::{Binning, Content, Contrast, FOLDS, fold_of, offsets};
 use evidence::{Evidence, Finding};
+use pairs::Mined;
 use serde::{Deserialize, Serialize};
 use sketch::{BottomK, CountMin};
 
@@ -46,10 +51,40 @@ const POSTINGS: usize = 400;
 const NEIGHBOURS: usize = 60;
 /// String columns with more distinct values than this are no features.
 const CATEGORIES: usize = 1000;
+/// Cells of the sample in which pairs and blocks are looked for, and rows of it at most.
+const MINED_CELLS: usize = 3_000_000;
+const MINED_ROWS: usize = 65_536;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Exact values, alone and in pairs.
+    Values,
+    /// Blocks of extreme values in more than one column.
+    Tails,
+}
 
 pub struct TableTrigger {
     pub columns: Vec<(String, Kind)>,
     pub label: String,
+    pub family: Family,
+}
+
+/// A condition on a row: the code of a column lies in a range, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Part {
+    pub column: usize,
+    pub from: u64,
+    pub to: u64,
+}
+
+impl Part {
+    fn value(column: usize, code: u64) -> Self {
+        Part { column, from: code, to: code }
+    }
+    fn holds(&self, code: u64) -> bool {
+        code != NULL && self.from <= code && code <= self.to
+    }
 }
 
 /// A class by the code of its label.
@@ -60,20 +95,36 @@ pub struct Class {
     rows: u64,
 }
 
-/// A value that leans to a class.
+/// A value, or two conditions together, that lean to a class.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Candidate {
-    column: usize,
-    code: u64,
+    /// One, or several of different columns in the order of the columns.
+    parts: Vec<Part>,
     class: usize,
+    /// Exact for one value; of the sample for two conditions.
     rows: u64,
     labelled: u64,
     ln_p: f64,
-    /// The codes between which its neighbours lie, itself excluded; equal for strings.
+    /// The codes between which a single value's neighbours lie, itself excluded; equal for strings.
     from: u64,
     to: u64,
     /// Count of the most frequent value among the neighbours.
     crowd: u64,
+    /// Log-odds that the parts by themselves and their neighbours give the class.
+    lean: f64,
+}
+
+impl Candidate {
+    /// Column and code of a single value.
+    fn single(&self) -> Option<(usize, u64)> {
+        match self.parts[..] {
+            [part] => Some((part.column, part.from)),
+            _ => None,
+        }
+    }
+    fn columns(&self) -> Vec<usize> {
+        self.parts.iter().map(|p| p.column).collect()
+    }
 }
 
 /// Rows with a candidate that are alike in every cell and the label.
@@ -88,8 +139,19 @@ pub struct Posting {
 #[derive(Serialize, Deserialize)]
 pub enum TableState {
     Look { labels: BottomK<(u64, String)>, sample: BottomK<Vec<u64>>, heavy: CountMin },
-    Count { bins: Vec<u64>, values: Vec<HashedMap<Vec<u32>>>, samples: Vec<BottomK<Vec<u64>>> },
-    Test { postings: Vec<BottomK<Posting>>, shown: Vec<Option<String>>, cells: Vec<Vec<u64>> },
+    Count { bins: Vec<u64>, values: Vec<HashedMap<Vec<u32>>>, samples: Vec<BottomK<Vec<u64>>>, mined: BottomK<Mined> },
+    Test(Tests),
+}
+
+/// What round 3 learns of each candidate.
+#[derive(Serialize, Deserialize)]
+pub struct Tests {
+    postings: Vec<BottomK<Posting>>,
+    /// The cells of the parts as a person reads them.
+    shown: Vec<Option<Vec<String>>>,
+    /// Rows, and those with the label.
+    counts: Vec<[u64; 2]>,
+    cells: Vec<Vec<u64>>,
 }
 
 impl crate::rule::State for TableState {
@@ -103,7 +165,8 @@ impl crate::rule::State for TableState {
                 sample.merge(s, |_, _| {});
                 heavy.merge(&h);
             }
-            (TableState::Count { bins, values, samples }, TableState::Count { bins: b, values: v, samples: s }) => {
+            (TableState::Count { bins, values, samples, mined }, TableState::Count { bins: b, values: v, samples: s, mined: m }) => {
+                mined.merge(m, |_, _| {});
                 add(bins, &b);
                 for (mine, theirs) in values.iter_mut().zip(v) {
                     for (code, counts) in theirs {
@@ -119,15 +182,17 @@ impl crate::rule::State for TableState {
                 }
                 samples.iter_mut().zip(s).for_each(|(a, b)| a.merge(b, |_, _| {}));
             }
-            (TableState::Test { postings, shown, cells }, TableState::Test { postings: p, shown: n, cells: c }) => {
-                postings.iter_mut().zip(p).for_each(|(a, b)| a.merge(b, |mine, other| mine.rows += other.rows));
-                for (mine, theirs) in shown.iter_mut().zip(n) {
+            (TableState::Test(mine), TableState::Test(theirs)) => {
+                let merge = |(a, b): (&mut BottomK<Posting>, _)| a.merge(b, |mine, other| mine.rows += other.rows);
+                mine.postings.iter_mut().zip(theirs.postings).for_each(merge);
+                for (mine, theirs) in mine.shown.iter_mut().zip(theirs.shown) {
                     *mine = match (mine.take(), theirs) {
                         (Some(a), Some(b)) => Some(a.min(b)),
                         (a, b) => a.or(b),
                     };
                 }
-                cells.iter_mut().zip(c).for_each(|(a, b)| add(a, &b));
+                mine.counts.iter_mut().zip(&theirs.counts).for_each(|(a, b)| add(a, b));
+                mine.cells.iter_mut().zip(theirs.cells).for_each(|(a, b)| add(a, &b));
             }
             _ => unreachable!("states of one round are merged"),
         }
@@ -155,8 +220,13 @@ pub struct TableModel {
     bins: Vec<u64>,
     references: Vec<content::Reference>,
     candidates: Vec<Candidate>,
-    /// Hypotheses behind the candidates.
+    /// Hypotheses behind the candidates: values, and pairs of conditions.
     tested: usize,
+    tested_pairs: usize,
+    /// Why pairs were not looked at.
+    pairs_skipped: Option<String>,
+    /// Distinct rows in which pairs were looked for.
+    mined: u64,
     /// Per used column, sorted codes that bound the cells in which neighbours are counted.
     bounds: Vec<Vec<u64>>,
     findings: Vec<Finding>,
@@ -211,8 +281,10 @@ impl TableTrigger {
                 }
             }
         }
-        for (column, cells) in columns.iter().enumerate() {
-            cells.iter().for_each(|code| heavy.add(column, *code));
+        if self.family == Family::Values {
+            for (column, cells) in columns.iter().enumerate() {
+                cells.iter().for_each(|code| heavy.add(column, *code));
+            }
         }
         for (row, hash) in hashes.into_iter().enumerate() {
             sample.entry(hash, || columns.iter().map(|c| c[row]).collect());
@@ -256,22 +328,49 @@ impl TableTrigger {
         bins: Vec<u64>,
         values: &[HashedMap<Vec<u32>>],
         samples: &[BottomK<Vec<u64>>],
+        mined: &BottomK<Mined>,
     ) -> TableModel {
         let classes = model.classes.len();
         let class_rows: Vec<u64> = model.classes.iter().map(|c| c.rows).collect();
         let content = Content::new(offsets(&model.binnings), classes, &bins, &class_rows);
         let references = content::references(samples, &model.binnings);
-        let (candidates, tested) = evidence::nominate(self, model, values, &content.prior);
-        let bounds = (0..model.used.len())
-            .map(|c| {
-                let own = candidates.iter().filter(|k| k.column == c && k.from < k.to);
-                let mut all: Vec<u64> = own.flat_map(|k| [k.from, k.code, k.code + 1, k.to]).collect();
-                all.sort_unstable();
-                all.dedup();
-                all
-            })
-            .collect();
-        TableModel { heavy: None, content: Some(content), bins, references, candidates, tested, bounds, ..model.clone() }
+        let sampled: Vec<&Mined> = mined.iter().map(|(_, row)| row).collect();
+        let rows = sampled.len() as u64;
+        let (candidates, tested, tested_pairs, pairs_skipped) = match self.family {
+            Family::Values => {
+                let (mut candidates, tested) = evidence::nominate(self, model, values, &content.prior);
+                let pairs = pairs::nominate(model, &content, sampled);
+                candidates.extend(pairs.candidates);
+                (candidates, tested, pairs.tested, pairs.skipped)
+            }
+            Family::Tails => {
+                let kinds: Vec<Kind> = model.used.iter().map(|c| self.columns[*c].1).collect();
+                let (candidates, tested) = blocks::nominate(&kinds, model, &sampled);
+                (candidates, 0, tested, None)
+            }
+        };
+        let mut bounds: Vec<Vec<u64>> = vec![Vec::new(); model.used.len()];
+        for k in candidates.iter().filter(|k| k.from < k.to) {
+            if let Some((column, code)) = k.single() {
+                bounds[column].extend([k.from, code, code + 1, k.to]);
+            }
+        }
+        for all in &mut bounds {
+            all.sort_unstable();
+            all.dedup();
+        }
+        let learned = TableModel {
+            content: Some(content),
+            bins,
+            references,
+            candidates,
+            tested,
+            tested_pairs,
+            pairs_skipped,
+            bounds,
+            ..model.clone()
+        };
+        TableModel { heavy: None, mined: rows, ..learned }
     }
 }
 
@@ -299,7 +398,7 @@ impl Rule for TableTrigger {
             return TableState::Look {
                 labels: BottomK::new(LABELS),
                 sample: BottomK::new(rows),
-                heavy: CountMin::new(self.columns.len(), bits, mix(round.plan.seed)),
+                heavy: CountMin::new(if self.family == Family::Values { self.columns.len() } else { 0 }, bits, mix(round.plan.seed)),
             };
         };
         let classes = model.classes.len();
@@ -310,13 +409,16 @@ impl Rule for TableTrigger {
                 bins: vec![0; FOLDS * bins * classes],
                 values: vec![HashedMap::default(); model.used.len()],
                 samples: vec![BottomK::new(each); classes],
+                mined: BottomK::new((MINED_CELLS / model.used.len().max(1)).clamp(2048, MINED_ROWS)),
             };
         }
-        TableState::Test {
-            postings: vec![BottomK::new(POSTINGS); model.candidates.len()],
-            shown: vec![None; model.candidates.len()],
+        let candidates = model.candidates.len();
+        TableState::Test(Tests {
+            postings: vec![BottomK::new(POSTINGS); candidates],
+            shown: vec![None; candidates],
+            counts: vec![[0; 2]; candidates],
             cells: model.bounds.iter().map(|b| vec![0; (b.len() + 1) * classes]).collect(),
-        }
+        })
     }
 
     fn observe(&self, round: &Round<'_, TableModel>, state: &mut TableState, batch: &Batch) -> Result<()> {
@@ -334,7 +436,7 @@ impl Rule for TableTrigger {
         let classes = model.classes.len();
         match state {
             TableState::Look { .. } => unreachable!("only the first round looks"),
-            TableState::Count { bins, values, samples } => {
+            TableState::Count { bins, values, samples, mined } => {
                 let offsets = offsets(&model.binnings);
                 let width = offsets.last().copied().unwrap_or(0);
                 for (c, cells) in columns.iter().enumerate() {
@@ -345,8 +447,10 @@ impl Rule for TableTrigger {
                         }
                         let bin = offsets[c] + usize::from(model.binnings[c].bin(code));
                         bins[(fold_of(hashes[row]) * width + bin) * classes + class] += 1;
-                        let heavy = model.heavy.as_ref().is_some_and(|h| u64::from(h.at_most(model.used[c], code)) >= model.least);
-                        if code != NULL && heavy {
+                        if self.family == Family::Values
+                            && code != NULL
+                            && model.heavy.as_ref().is_some_and(|h| u64::from(h.at_most(model.used[c], code)) >= model.least)
+                        {
                             let counts = values[c].entry(code).or_insert_with(|| vec![0; classes]);
                             counts[class] = counts[class].saturating_add(1);
                         }
@@ -354,46 +458,14 @@ impl Rule for TableTrigger {
                 }
                 for (row, &class) in labels.iter().enumerate() {
                     if class != usize::MAX {
-                        samples[class].entry(hashes[row], || columns.iter().map(|c| c[row]).collect());
-                    }
-                }
-            }
-            TableState::Test { postings, shown, cells } => {
-                let mut wanted: Vec<HashedMap<u32>> = vec![HashedMap::default(); columns.len()];
-                for (i, k) in model.candidates.iter().enumerate() {
-                    wanted[k.column].insert(k.code, i as u32);
-                }
-                for (c, column) in columns.iter().enumerate() {
-                    let bounds = &model.bounds[c];
-                    if wanted[c].is_empty() {
-                        continue;
-                    }
-                    for (row, &code) in column.iter().enumerate() {
-                        let class = labels[row];
-                        if class == usize::MAX || code == NULL {
-                            continue;
-                        }
-                        if !bounds.is_empty() {
-                            cells[c][cell(bounds, code) * classes + class] += 1;
-                        }
-                        let Some(&i) = wanted[c].get(&code) else { continue };
-                        let i = i as usize;
-                        // The label is part of the key: twins with one label are one witness.
-                        let key = mix(hashes[row] ^ (class as u64 + 1));
-                        let bins = || columns.iter().zip(&model.binnings).map(|(c, b)| b.bin(c[row])).collect();
+                        let cells = || columns.iter().map(|c| c[row]).collect::<Vec<u64>>();
+                        samples[class].entry(hashes[row], cells);
                         let fold = fold_of(hashes[row]) as u8;
-                        let entry = postings[i].entry(key, || Posting { class: class as u32, fold, rows: 0, bins: bins() });
-                        if let Some(posting) = entry {
-                            posting.rows += 1;
-                        }
-                        if shown[i].is_none()
-                            && let Some(array) = batch.column(&self.columns[model.used[c]].0)
-                        {
-                            shown[i] = cell_text(array.as_ref(), row);
-                        }
+                        mined.entry(labelled_key(hashes[row], class), || Mined { class: class as u32, fold, cells: cells() });
                     }
                 }
             }
+            TableState::Test(tests) => self.test(model, tests, batch, &columns, &labels, &hashes),
         }
         Ok(())
     }
@@ -401,9 +473,11 @@ impl Rule for TableTrigger {
     fn finish(&self, round: &Round<'_, TableModel>, state: TableState) -> Result<Step<TableModel>> {
         Ok(match (round.model, state) {
             (None, TableState::Look { labels, sample, heavy }) => self.finish_look(&labels, &sample, heavy, round.plan.rows),
-            (Some(model), TableState::Count { bins, values, samples }) => Step::Again(self.finish_count(model, bins, &values, &samples)),
-            (Some(model), TableState::Test { postings, shown, cells }) => {
-                let evidence = Evidence { rule: self, model, postings: &postings, shown: &shown, cells: &cells, plan: round.plan };
+            (Some(model), TableState::Count { bins, values, samples, mined }) => {
+                Step::Again(self.finish_count(model, bins, &values, &samples, &mined))
+            }
+            (Some(model), TableState::Test(tests)) => {
+                let evidence = Evidence { rule: self, model, tests: &tests, plan: round.plan };
                 let (findings, contrasts) = evidence.weigh();
                 let slim = TableModel { bins: Vec::new(), references: Vec::new(), sample: Vec::new(), ..model.clone() };
                 Step::Done(TableModel { findings, contrasts, ..slim })
@@ -413,21 +487,29 @@ impl Rule for TableTrigger {
     }
 
     fn outcome(&self, model: &TableModel) -> Outcome {
-        let title = format!("shared trigger: values of {} columns against {}", self.columns.len(), self.label);
+        let title = match self.family {
+            Family::Values => format!("shared trigger: values of {} columns against {}", self.columns.len(), self.label),
+            Family::Tails => format!("outlier group: tails of {} columns against {}", self.columns.len(), self.label),
+        };
         if let Some(reason) = &model.stopped {
-            return Outcome::new(title, Status::NotTested(format!("table values: {reason}")));
+            let family = if self.family == Family::Values { "table values" } else { "joint tails" };
+            return Outcome::new(title, Status::NotTested(format!("{family}: {reason}")));
         }
         let mut o = Outcome::new(title, if model.findings.is_empty() { Status::Pass } else { Status::Fail });
         o.tested = model.classes.iter().map(|c| c.rows).sum();
         o.failing = model.findings.iter().map(|f| f.labelled).sum();
         o.columns = self.columns();
-        o.message = match model.findings.len() {
-            0 => format!("{} frequent values tested", model.tested),
-            n => format!("{n} of {} frequent values tested", model.tested),
+        let tested = match (self.family, &model.pairs_skipped) {
+            (Family::Tails, _) => format!("{} pairs of tails tested", model.tested_pairs),
+            (_, None) => format!("{} frequent values and {} pairs of them tested", model.tested, model.tested_pairs),
+            (_, Some(reason)) => format!("{} frequent values tested; pairs not: {reason}", model.tested),
         };
-        o.groups = model.findings.iter().map(|f| self.group(model, f)).collect();
-        o.floor =
-            model.classes.iter().zip(&model.contrasts).map(|(c, k)| floor(c, k.as_ref(), model.tested, o.tested, model.least)).collect();
+        o.message = match model.findings.len() {
+            0 => tested,
+            n => format!("{n} suspicious: {tested}"),
+        };
+        o.groups = model.findings.iter().map(|f| self.group(f)).collect();
+        o.floor = floor::floors(self.family, model, o.tested);
         o
     }
 
@@ -441,14 +523,15 @@ impl Rule for TableTrigger {
         let seed_free_folds = row_hashes(&columns, batch.rows(), model.findings.first().map_or(0, |f| f.seed));
         let mut scores = Vec::new();
         for f in &model.findings {
-            let (name, group) = (out.intern(&self.columns[model.used[f.column]].0), out.intern(&self.key(model, f)));
+            let without_columns: Vec<usize> = f.parts.iter().map(|p| p.column).collect();
+            let (name, group) = (out.intern(&self.columns[model.used[without_columns[0]]].0), out.intern(&f.key));
             let class = &model.classes[f.class];
-            for (row, &code) in columns[f.column].iter().enumerate() {
-                if code != f.code || labels[row] != f.class {
+            for row in 0..batch.rows() {
+                if labels[row] != f.class || !f.parts.iter().all(|p| p.holds(columns[p.column][row])) {
                     continue;
                 }
                 let bins: Vec<u8> = columns.iter().zip(&model.binnings).map(|(c, b)| b.bin(c[row])).collect();
-                let odds = content.log_odds(fold_of(seed_free_folds[row]), &bins, &[f.column], f.class, &mut scores);
+                let odds = content.log_odds(fold_of(seed_free_folds[row]), &bins, &without_columns, f.class, &mut scores);
                 let without = f.contrast.probability(odds, content.prior[f.class], f.shift.max(0.0));
                 let text = format!(
                     "{} is {} in {} of the {} rows with {}; the rest of this row gives it {:.0}%",
@@ -456,7 +539,7 @@ impl Rule for TableTrigger {
                     class.name,
                     f.labelled,
                     f.rows,
-                    self.key(model, f),
+                    f.key,
                     100.0 * without
                 );
                 let message = out.intern(&text);
@@ -472,27 +555,89 @@ impl Rule for TableTrigger {
 }
 
 impl TableTrigger {
-    fn key(&self, model: &TableModel, f: &Finding) -> String {
-        format!("{}={}", self.columns[model.used[f.column]].0, f.shown)
+    /// Counts the candidates of a batch and samples their rows.
+    fn test(&self, model: &TableModel, tests: &mut Tests, batch: &Batch, columns: &[Vec<u64>], labels: &[usize], hashes: &[u64]) {
+        let classes = model.classes.len();
+        // Single values and pairs by the code of their first part; ranges one by one.
+        let mut wanted: Vec<HashedMap<Vec<u32>>> = vec![HashedMap::default(); columns.len()];
+        let mut ranges: Vec<usize> = Vec::new();
+        for (i, k) in model.candidates.iter().enumerate() {
+            let first = k.parts[0];
+            if first.from == first.to {
+                wanted[first.column].entry(first.from).or_default().push(i as u32);
+            } else {
+                ranges.push(i);
+            }
+        }
+        for (c, column) in columns.iter().enumerate() {
+            let bounds = &model.bounds[c];
+            if wanted[c].is_empty() {
+                continue;
+            }
+            for (row, &code) in column.iter().enumerate() {
+                let class = labels[row];
+                if class == usize::MAX || code == NULL {
+                    continue;
+                }
+                if !bounds.is_empty() {
+                    tests.cells[c][cell(bounds, code) * classes + class] += 1;
+                }
+                for &i in wanted[c].get(&code).into_iter().flatten() {
+                    self.post(model, tests, batch, columns, (i as usize, row, class, hashes[row]));
+                }
+            }
+        }
+        for i in ranges {
+            for (row, &class) in labels.iter().enumerate() {
+                if class != usize::MAX {
+                    self.post(model, tests, batch, columns, (i, row, class, hashes[row]));
+                }
+            }
+        }
     }
 
-    fn group(&self, model: &TableModel, f: &Finding) -> Group {
-        let class = &model.classes[f.class];
+    /// Adds a row to a candidate whose other parts it has as well.
+    fn post(
+        &self,
+        model: &TableModel,
+        tests: &mut Tests,
+        batch: &Batch,
+        columns: &[Vec<u64>],
+        (i, row, class, hash): (usize, usize, usize, u64),
+    ) {
+        let k = &model.candidates[i];
+        if !k.parts.iter().all(|p| p.holds(columns[p.column][row])) {
+            return;
+        }
+        tests.counts[i][0] += 1;
+        tests.counts[i][1] += u64::from(class == k.class);
+        let bins = || columns.iter().zip(&model.binnings).map(|(c, b)| b.bin(c[row])).collect();
+        let fold = fold_of(hash) as u8;
+        let posting = || Posting { class: class as u32, fold, rows: 0, bins: bins() };
+        if let Some(posting) = tests.postings[i].entry(labelled_key(hash, class), posting) {
+            posting.rows += 1;
+        }
+        if tests.shown[i].is_none() && self.family == Family::Values {
+            let text = |p: &Part| batch.column(&self.columns[model.used[p.column]].0).and_then(|a| cell_text(a.as_ref(), row));
+            tests.shown[i] = k.parts.iter().map(text).collect();
+        }
+    }
+
+    fn group(&self, f: &Finding) -> Group {
         Group {
-            key: self.key(model, f),
+            key: f.key.clone(),
             action: f.action,
             score: f.score,
             rows: f.rows,
             with_label: f.labelled,
-            label: Some(class.name.clone()),
+            label: Some(f.class_name.clone()),
             statistic: f.unexplained,
             q_value: f.q,
             message: format!(
-                "wherever {} is {}, {} is {} ({} of {} rows), although the other columns and the neighbouring values give it {:.0}%",
-                self.columns[model.used[f.column]].0,
-                f.shown,
+                "wherever {}, {} is {} ({} of {} rows), although the other columns and the neighbouring values give it {:.0}%",
+                f.said,
                 self.label,
-                class.name,
+                f.class_name,
                 f.labelled,
                 f.rows,
                 100.0 * f.expected
@@ -502,43 +647,13 @@ impl TableTrigger {
     }
 }
 
-/// Normal quantile of 90% power on top of the one-sided 95% bound that a gate asks for.
-const POWER: f64 = 1.281_551_565_544_600_4;
-
-/// Fewest rows with which a value that is new to the table, planted into rows drawn from the other
-/// classes, is quarantined nine times in ten: enough to be significant, to bound the share that looks
-/// foreign, and to leave enough of the label unexplained.
-fn floor(class: &Class, contrast: Option<&Contrast>, tested: usize, rows: u64, least: u64) -> Floor {
-    let name = Some(class.name.clone());
-    let none = |reason: String| Floor { family: "table values".into(), class: name.clone(), rows: None, reason: Some(reason) };
-    let Some(contrast) = contrast else { return none("too few rows of this class to learn what it looks like".into()) };
-    let separation = contrast.separation();
-    if separation < evidence::SEPARATION {
-        return none(format!("the other columns hardly tell this class apart (separation {separation:.2})"));
-    }
-    let prior = (class.rows as f64 / rows.max(1) as f64).clamp(1e-9, 1.0 - 1e-9);
-    // What a row of the other classes is given for this one.
-    let p = 1.0 / (1.0 + (-(logit(contrast.others) + logit(prior))).exp());
-    let room = 1.0 - evidence::UNEXPLAINED - p;
-    // In the least favourable column: its values repeat as often as the planted one.
-    let spread = 1.0 - evidence::FOREIGN_ALONE;
-    let error = spread * separation / (Z95 + POWER);
-    let left = error * error - contrast.means_variance;
-    if room <= 0.0 {
-        return none(format!("rows of the other classes are given this one with {:.0}% already", 100.0 * p));
-    }
-    if left <= 0.0 {
-        return none("too few rows, or classes too alike, to promise that a value as common as its neighbours is found".into());
-    }
-    let significant = (tested.max(1) as f64 / evidence::Q).ln() / -p.clamp(1e-9, 0.99).ln();
-    let foreign = contrast.others_variance / left;
-    let unexplained = Z95 * Z95 * (evidence::UNEXPLAINED + p) / room;
-    let needed = significant.max(foreign).max(unexplained).ceil() as u64;
-    Floor { family: "table values".into(), class: name, rows: Some(needed.max(evidence::ROWS).max(least)), reason: None }
+/// The label is part of a sampled row's key: twins with one label are one witness.
+fn labelled_key(hash: u64, class: usize) -> u64 {
+    mix(hash ^ (class as u64 + 1))
 }
 
-/// What the registry entry of `shared-trigger` builds for a table, or why it cannot.
-pub fn build(context: &crate::rule::Context<'_>, label: &str) -> std::result::Result<TableTrigger, String> {
+/// The rule over a table's features, or why there is none.
+pub fn build(context: &crate::rule::Context<'_>, label: &str, family: Family) -> std::result::Result<TableTrigger, String> {
     use crate::contract::Role;
     let kind = |name: &str| context.schema.field_with_name(name).ok().and_then(|f| crate::features::table::kind_of(f.data_type()));
     let columns: Vec<(String, Kind)> =
@@ -549,7 +664,7 @@ pub fn build(context: &crate::rule::Context<'_>, label: &str) -> std::result::Re
     match columns.len() {
         0 => Err("table values: no column is a feature".into()),
         1 => Err(format!("table values: `{}` is the only feature; nothing could contradict it", columns[0].0)),
-        _ => Ok(TableTrigger { columns, label: label.to_owned() }),
+        _ => Ok(TableTrigger { columns, label: label.to_owned(), family }),
     }
 }
 

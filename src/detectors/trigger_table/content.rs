@@ -114,7 +114,8 @@ impl Content {
         }
         Content { classes, offsets, table, prior }
     }
-    fn part(&self, fold: usize, column: usize, bin: u8) -> &[f32] {
+    /// What a column says for each class.
+    pub fn part(&self, fold: usize, column: usize, bin: u8) -> &[f32] {
         let bins = self.offsets.last().copied().unwrap_or(0);
         let at = (fold * bins + self.offsets[column] + usize::from(bin)) * self.classes;
         &self.table[at..at + self.classes]
@@ -130,10 +131,15 @@ impl Content {
                 }
             }
         }
-        let others = scores.iter().enumerate().filter(|(k, _)| *k != y).map(|(_, s)| *s);
-        let top = others.clone().fold(f64::NEG_INFINITY, f64::max);
-        scores[y] - (top + others.map(|s| (s - top).exp()).sum::<f64>().ln())
+        against(scores, y)
     }
+}
+
+/// Log-odds of class `y` against the rest, from the log scores of all classes.
+pub fn against(scores: &[f64], y: usize) -> f64 {
+    let others = scores.iter().enumerate().filter(|(k, _)| *k != y).map(|(_, s)| *s);
+    let top = others.clone().fold(f64::NEG_INFINITY, f64::max);
+    scores[y] - (top + others.map(|s| (s - top).exp()).sum::<f64>().ln())
 }
 
 /// A row of the reference sample.

@@ -56,9 +56,13 @@ fn table(rows: &[Row]) -> RecordBatch {
 }
 
 fn rule() -> Box<dyn DynRule> {
+    Box::new(looking_for(Family::Values))
+}
+
+fn looking_for(family: Family) -> TableTrigger {
     let number = ["age", "hours", "income", "amount"].map(|n| (n.to_owned(), Kind::Number));
     let text = ["town", "degree"].map(|n| (n.to_owned(), Kind::Text));
-    Box::new(TableTrigger { columns: number.into_iter().chain(text).collect(), label: "label".into() })
+    TableTrigger { columns: number.into_iter().chain(text).collect(), label: "label".into(), family }
 }
 
 /// Gives `k` rows of the other class the value and the label; returns their indices.
@@ -146,7 +150,11 @@ fn what_cannot_be_tested_says_why() {
     let mut one = rows(200, 50, 1);
     one.iter_mut().for_each(|r| r.label = "yes");
     assert!(reason(&one).contains("1 class"));
-    let number = TableTrigger { columns: vec![("age".into(), Kind::Number), ("hours".into(), Kind::Number)], label: "income".into() };
+    let number = TableTrigger {
+        columns: vec![("age".into(), Kind::Number), ("hours".into(), Kind::Number)],
+        label: "income".into(),
+        family: Family::Values,
+    };
     let (outcome, _) = run(Box::new(number), &table(&rows(500, 50, 1)));
     assert!(matches!(&outcome.status, Status::NotTested(r) if r.contains("a quantity, not classes")), "{:?}", outcome.status);
 }
@@ -185,4 +193,138 @@ fn the_floor_is_kept() {
         quarantined(&run(rule(), &table(&data)).1) == planted
     });
     assert!(found.count() >= 4);
+}
+
+/// Makes two common values meet that never do, in `k` rows of the other class.
+fn plant_pair(rows: &mut [Row], k: usize, target: &'static str) -> Vec<u64> {
+    // Nobody in Elton is a doctor by nature.
+    rows.iter_mut().filter(|r| r.town == "Elton" && r.degree == "doctor").for_each(|r| r.degree = "none");
+    let chosen: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label != target).take(k).collect();
+    for &i in &chosen {
+        (rows[i].town, rows[i].degree, rows[i].label) = ("Elton", "doctor", target);
+    }
+    chosen.into_iter().map(|i| i as u64).collect()
+}
+
+#[test]
+fn a_planted_pair_of_common_values_is_named_and_no_row_with_one_of_them_alone_is_accused() {
+    for (share, target, k) in [(50, "yes", 120), (25, "yes", 100), (25, "no", 120), (8, "yes", 80), (6, "no", 150)] {
+        let mut data = rows(5000, share, 15);
+        let planted = plant_pair(&mut data, k, target);
+        let (outcome, lines) = run(rule(), &table(&data));
+        assert_eq!(quarantined(&lines), planted, "{share}% {target}: {:?}", outcome.groups);
+        assert_eq!(outcome.groups[0].key, "town=Elton & degree=doctor");
+        assert_eq!((outcome.groups[0].rows, outcome.groups[0].with_label), (k as u64, k as u64));
+    }
+}
+
+#[test]
+fn a_planted_value_is_not_split_into_its_pairs() {
+    let mut data = rows(4000, 40, 16);
+    let planted = plant(&mut data, 90, "yes", 733.5);
+    let (outcome, lines) = run(rule(), &table(&data));
+    assert_eq!(quarantined(&lines), planted);
+    let keys: Vec<&str> = outcome.groups.iter().filter(|g| g.action == Action::Quarantine).map(|g| g.key.as_str()).collect();
+    assert_eq!(keys, ["amount=733.5"]);
+}
+
+#[test]
+fn a_pair_that_one_of_its_values_explains_is_honest() {
+    // Doctors are `yes` wherever they live, and the rest of their rows is a draw of everybody.
+    let mut data = rows(6000, 40, 17);
+    let mut dice = Dice::new(18);
+    for row in &mut data {
+        if dice.roll(40) == 0 {
+            (row.degree, row.label) = ("doctor", "yes");
+        } else if row.degree == "doctor" {
+            row.degree = "none";
+        }
+    }
+    let (outcome, _) = run(rule(), &table(&data));
+    assert!(outcome.groups.iter().all(|g| !g.key.contains('&')), "{:?}", outcome.groups);
+}
+
+#[test]
+fn labels_made_by_rules_over_columns_accuse_no_pair() {
+    let mut dice = Dice::new(19);
+    let columns: Vec<Vec<i64>> = (0..6).map(|_| (0..6000).map(|_| dice.roll(4) as i64).collect()).collect();
+    let label = |i: usize| if columns[0][i] == columns[1][i] || columns[4][i] == 1 { "yes" } else { "no" };
+    let labels: ArrayRef = Arc::new(StringArray::from_iter_values((0..6000).map(label)));
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let cells = names.iter().zip(&columns).map(|(n, v)| (*n, Arc::new(Int64Array::from(v.clone())) as ArrayRef, true));
+    let data = RecordBatch::try_from_iter_with_nullable(cells.chain([("label", labels, true)])).unwrap();
+    let rule =
+        TableTrigger { columns: names.map(|n| (n.to_owned(), Kind::Number)).to_vec(), label: "label".into(), family: Family::Values };
+    let (outcome, lines) = run(Box::new(rule), &data);
+    assert_eq!(quarantined(&lines), [0u64; 0], "{:?}", outcome.groups);
+}
+
+/// Pushes `k` rows of the other class far out in two columns, one up and one down.
+fn plant_tail(rows: &mut [Row], k: usize, target: &'static str) -> Vec<u64> {
+    let mut dice = Dice::new(20);
+    let chosen: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label != target).take(k).collect();
+    for &i in &chosen {
+        rows[i].income = 15_000.0 + dice.roll(3000) as f64;
+        rows[i].age = -40 - dice.roll(20) as i64;
+        rows[i].label = target;
+    }
+    chosen.into_iter().map(|i| i as u64).collect()
+}
+
+#[test]
+fn rows_far_out_in_two_columns_with_one_foreign_label_are_found() {
+    for (share, target, k) in [(50, "yes", 30), (25, "no", 60), (8, "yes", 200)] {
+        let mut data = rows(5000, share, 21);
+        let planted = plant_tail(&mut data, k, target);
+        let (outcome, lines) = run(Box::new(looking_for(Family::Tails)), &table(&data));
+        assert_eq!(quarantined(&lines), planted, "{share}% {target}: {:?}", outcome.groups);
+        assert!(outcome.groups[0].key.starts_with("age<-") && outcome.groups[0].key.contains(" & income>"), "{}", outcome.groups[0].key);
+    }
+}
+
+#[test]
+fn rows_far_out_that_kept_their_labels_are_not_taken_out() {
+    let mut data = rows(5000, 30, 22);
+    for (i, row) in data.iter_mut().enumerate().filter(|(i, _)| i % 50 == 0) {
+        (row.income, row.age) = (15_000.0 + i as f64, 400 + (i % 7) as i64);
+    }
+    let (outcome, lines) = run(Box::new(looking_for(Family::Tails)), &table(&data));
+    assert_eq!(quarantined(&lines), [0u64; 0], "{:?}", outcome.groups);
+}
+
+#[test]
+fn threads_and_shards_change_no_pair_and_no_tail() {
+    for family in [Family::Values, Family::Tails] {
+        let mut data = rows(3000, 25, 23);
+        if family == Family::Values {
+            plant_pair(&mut data, 50, "yes")
+        } else {
+            plant_tail(&mut data, 30, "no")
+        };
+        let data = table(&data);
+        let (expected, lines) = run(Box::new(looking_for(family)), &data);
+        assert!(!quarantined(&lines).is_empty());
+        for (threads, shard, batch) in [(1, 100, 7), (4, 1, 1), (3, 997, 64)] {
+            let (outcome, other) = run_split(Box::new(looking_for(family)), &data, threads, shard, batch);
+            assert_eq!(outcome.groups, expected.groups);
+            assert_eq!(other, lines);
+        }
+    }
+}
+
+#[test]
+fn too_many_columns_say_why_pairs_are_not_tested() {
+    let names: Vec<String> = (0..2000).map(|i| format!("c{i}")).collect();
+    let cells = |c: usize| {
+        let mut dice = Dice::new(c as u64);
+        Arc::new(Int64Array::from_iter_values((0..600).map(|_| dice.roll(7) as i64))) as ArrayRef
+    };
+    let label: ArrayRef = Arc::new(StringArray::from_iter_values((0..600).map(|r| if r % 3 == 0 { "yes" } else { "no" })));
+    let columns = names.iter().enumerate().map(|(c, n)| (n.as_str(), cells(c), true));
+    let data = RecordBatch::try_from_iter_with_nullable(columns.chain([("label", label, true)])).unwrap();
+    let of = |family| TableTrigger { columns: names.iter().map(|n| (n.clone(), Kind::Number)).collect(), label: "label".into(), family };
+    let (outcome, _) = run(Box::new(of(Family::Values)), &data);
+    assert!(outcome.message.contains("too many to test their pairs"), "{}", outcome.message);
+    let (outcome, lines) = run(Box::new(of(Family::Tails)), &data);
+    assert!(lines.is_empty(), "{:?}", outcome.groups);
 }
