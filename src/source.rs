@@ -29,6 +29,7 @@ use format::Format;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Column that marks cells of a text file that did not parse as their declared type: the cell
 /// itself reads as null, and this boolean companion is true. A batch carries it beside its column
@@ -43,6 +44,14 @@ pub struct OpenOptions {
     /// Types that the contract declares, for text formats. Cells that do not parse are null and
     /// marked in [`unparsed_column`].
     pub declared: Vec<(String, DataType)>,
+    /// Text files are read once in full when they are opened; set by a signal handler, it ends that.
+    pub stop: Option<&'static AtomicBool>,
+}
+
+impl OpenOptions {
+    fn check_stop(&self) -> Result<()> {
+        if self.stop.is_some_and(|s| s.load(Ordering::Relaxed)) { Err(Error::Interrupted) } else { Ok(()) }
+    }
 }
 
 /// One file of the dataset.
@@ -239,33 +248,35 @@ fn open_all(found: &[paths::Found], options: &OpenOptions) -> Result<Vec<Box<dyn
     }
     match found.first().map(|f| f.format) {
         Some(Format::Csv { .. }) => {
-            let mut tables = each(found, |f| match f.format {
+            let mut tables = each(found, options, |f| match f.format {
                 Format::Csv { tabs, packed } => csv::CsvTable::scan(&f.path, tabs, packed, options),
                 other => Err(Error::internal(other.family())),
             })?;
             csv::CsvTable::settle(&mut tables, &options.declared)?;
             Ok(boxed(tables))
         }
-        Some(Format::Parquet) => Ok(boxed(each(found, |f| parquet::ParquetTable::open(&f.path))?)),
+        Some(Format::Parquet) => Ok(boxed(each(found, options, |f| parquet::ParquetTable::open(&f.path))?)),
         Some(Format::Json { .. }) => {
-            let mut tables = each(found, |f| match f.format {
+            let mut tables = each(found, options, |f| match f.format {
                 Format::Json { packed } => json::JsonTable::scan(&f.path, packed, options),
                 other => Err(Error::internal(other.family())),
             })?;
             json::JsonTable::settle(&mut tables, &options.declared)?;
             Ok(boxed(tables))
         }
-        Some(Format::Arrow) => Ok(boxed(each(found, |f| ipc::IpcTable::open(&f.path))?)),
+        Some(Format::Arrow) => Ok(boxed(each(found, options, |f| ipc::IpcTable::open(&f.path))?)),
         None => Ok(Vec::new()),
     }
 }
 
 /// Opens every file before it gives up, so that all bad ones are named at once.
-fn each<T>(found: &[paths::Found], open: impl Fn(&paths::Found) -> Result<T>) -> Result<Vec<T>> {
+fn each<T>(found: &[paths::Found], options: &OpenOptions, open: impl Fn(&paths::Found) -> Result<T>) -> Result<Vec<T>> {
     let (mut tables, mut errors) = (Vec::with_capacity(found.len()), Vec::new());
     for file in found {
+        options.check_stop()?;
         match open(file) {
             Ok(table) => tables.push(table),
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(e) => errors.push(e),
         }
     }

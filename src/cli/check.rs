@@ -141,7 +141,7 @@ pub fn open(args: &DataAndContract, notes: &mut Vec<String>) -> Result<(Contract
         let source = Source::open(&args.data, &options_for(&contract))?;
         return Ok((contract, source, args.data.clone()));
     }
-    let source = Source::open(&args.data, &OpenOptions::default())?;
+    let source = Source::open(&args.data, &OpenOptions { stop: Some(signals::stop_flag()), ..OpenOptions::default() })?;
     let contract = crate::contract::infer::roles_only(&source, &source.schema)?;
     let roles: Vec<String> =
         contract.columns.iter().filter_map(|c| c.role.as_ref().map(|r| format!("{} is {}", c.name.value, r.value.as_str()))).collect();
@@ -176,5 +176,5 @@ pub(super) fn options_for(contract: &Contract) -> OpenOptions {
         };
         Some((c.name.value.clone(), type_))
     });
-    OpenOptions { format: contract.format.clone(), declared: declared.collect() }
+    OpenOptions { format: contract.format.clone(), declared: declared.collect(), stop: Some(signals::stop_flag()) }
 }

@@ -23,7 +23,7 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
     if let Some(file) = args.output.as_deref().filter(|f| f.exists() && !args.force) {
         return Err(Error::usage(format!("{} is already there", file.display())).help("choose another name, or replace it with --force"));
     }
-    let source = Source::open(&args.data, &OpenOptions::default())?;
+    let source = Source::open(&args.data, &OpenOptions { stop: Some(super::signals::stop_flag()), ..OpenOptions::default() })?;
     if source.rows() == 0 {
         return Err(Error::data(&source.root, "has no rows: there is nothing to learn a contract from"));
     }

@@ -195,6 +195,7 @@ impl CsvTable {
             place.row = rows;
             text.note(place);
             rows += 1;
+            options.check_stop()?;
             for ((cell, quoted), kind) in record.cells(cells).zip(&mut kinds) {
                 if !dialect.is_null(cell, quoted, false) {
                     kind.see(cell);

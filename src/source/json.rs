@@ -460,6 +460,7 @@ impl JsonTable {
                 place.row = rows;
                 text.note(place);
                 rows += 1;
+                options.check_stop()?;
             }
             text.seal(rows, &hash);
             Ok(JsonTable { text, shape, fields: Vec::new(), declared: Vec::new() })

@@ -400,6 +400,17 @@ fn declared_cells_that_do_not_parse_are_null_and_marked() {
 }
 
 #[test]
+fn a_stop_ends_the_first_reading_of_text_files() {
+    static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+    let dir = folder();
+    for (name, bytes) in [("a.csv", "n\n1\n2\n"), ("a.jsonl", "{\"n\": 1}\n{\"n\": 2}\n")] {
+        let path = write(&dir, name, bytes);
+        let stopped = Source::open(&[path], &OpenOptions { stop: Some(&STOP), ..Default::default() });
+        assert!(matches!(stopped, Err(Error::Interrupted)), "{name}");
+    }
+}
+
+#[test]
 fn the_format_of_the_contract_is_obeyed() {
     let dir = folder();
     let read = |bytes: &[u8], format: crate::contract::Format| {
