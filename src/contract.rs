@@ -27,11 +27,14 @@ mod rules;
 pub mod scalar;
 pub mod schema;
 mod seen;
+mod shape;
+mod slack;
 #[cfg(test)]
 mod tests;
 mod tree;
 pub mod types;
 mod values;
+pub mod yaml;
 
 pub use fields::nearest;
 

@@ -3,10 +3,11 @@
 //! nobody can know before; two entries may speak about one column and contradict each other. Whether
 //! the data keeps the contract is none of this module's business: that is what the rules are for.
 
+use super::columns::{SINGLE, single_help};
 use super::fields::{Sink, not_supported};
 use super::path::{self, Place};
 use super::scalar::{Value, typed};
-use super::{ColumnSpec, Contract, LogicalType, columns, values};
+use super::{ColumnSpec, Contract, LogicalType, types, values};
 use crate::error::Diagnostic;
 use arrow::datatypes::{DataType, Schema};
 use std::cmp::Ordering;
@@ -15,30 +16,26 @@ use std::collections::HashSet;
 /// Errors and warnings, each in the order of the text.
 pub fn bind(contract: &Contract, schema: &Schema) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let mut sink = Sink::default();
-    let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).filter(|n| !n.starts_with('\0')).collect();
-    for spec in &contract.columns {
-        if spec.is_glob {
-            for name in names.iter().filter(|n| spec.covers(n)) {
-                if let Some(place) = path::find(schema, name) {
-                    values::check_data(spec, name, &place.kind, &mut sink);
-                }
-            }
-        } else if let Some(place) = path::find(schema, &spec.name.value) {
+    // The source's own companions begin with a character that no name has.
+    let fields = schema.fields().iter().filter(|f| !f.name().starts_with('\0'));
+    let columns: Vec<Column<'_>> = fields
+        .map(|f| Column { name: f.name(), kind: types::unencoded(f.data_type()), specs: contract.specs_for(f.name()).collect() })
+        .collect();
+    for spec in contract.columns.iter().filter(|s| !s.is_glob) {
+        if let Some(place) = path::find(schema, &spec.name.value) {
             inside(spec, &place, &mut sink);
             values::check_data(spec, &spec.name.value, &place.kind, &mut sink);
         }
     }
-    roles(contract, &names, &mut sink);
-    for name in &names {
-        let specs: Vec<&ColumnSpec> = contract.specs_for(name).collect();
-        if specs.len() > 1
-            && let Some(place) = path::find(schema, name)
-        {
-            for (i, later) in specs.iter().enumerate() {
-                specs[..i].iter().for_each(|earlier| together(name, earlier, later, &place.kind, &mut sink));
-            }
+    for column in &columns {
+        for spec in column.specs.iter().filter(|s| s.is_glob) {
+            values::check_data(spec, column.name, column.kind, &mut sink);
+        }
+        for (i, later) in column.specs.iter().enumerate() {
+            column.specs[..i].iter().for_each(|earlier| together(column.name, earlier, later, column.kind, &mut sink));
         }
     }
+    roles(&columns, &mut sink);
     let (mut errors, mut warnings) = sink.finish();
     // A glob stumbles over the same word once per column.
     for list in [&mut errors, &mut warnings] {
@@ -46,6 +43,13 @@ pub fn bind(contract: &Contract, schema: &Schema) -> (Vec<Diagnostic>, Vec<Diagn
         list.retain(|d| said.insert((d.code, d.span.map(|s| (s.offset, s.len)))));
     }
     (errors, warnings)
+}
+
+/// A column of the data, and the entries that speak about it: its own, then globs.
+struct Column<'a> {
+    name: &'a str,
+    kind: &'a DataType,
+    specs: Vec<&'a ColumnSpec>,
 }
 
 /// Settings that nobody reads for a place inside a column.
@@ -66,13 +70,13 @@ fn inside(spec: &ColumnSpec, place: &Place, sink: &mut Sink) {
 }
 
 /// Roles that globs hand out: to several columns where there is one holder, or two to one column.
-fn roles(contract: &Contract, names: &[&str], sink: &mut Sink) {
-    for role in columns::SINGLE {
+fn roles(columns: &[Column<'_>], sink: &mut Sink) {
+    for role in SINGLE {
         let mut holders: Vec<(&str, &ColumnSpec)> = Vec::new();
-        for name in names {
+        for column in columns {
             // The first entry that gives a role decides, as `Roles::resolve` has it.
-            let giver = contract.specs_for(name).find(|s| s.role.is_some());
-            holders.extend(giver.filter(|s| s.role.as_ref().is_some_and(|r| r.value == role)).map(|s| (*name, s)));
+            let giver = column.specs.iter().find(|s| s.role.is_some());
+            holders.extend(giver.filter(|s| s.role.as_ref().is_some_and(|r| r.value == role)).map(|s| (column.name, *s)));
         }
         let (Some(glob), true) = (holders.iter().find(|h| h.1.is_glob), holders.len() > 1) else { continue };
         let Some(at) = &glob.1.role else { continue };
@@ -80,11 +84,11 @@ fn roles(contract: &Contract, names: &[&str], sink: &mut Sink) {
         let more = if holders.len() > shown.len() { format!(" and {} more", holders.len() - shown.len()) } else { String::new() };
         let message = format!("{}{more} would all have the role `{}`", shown.join(", "), role.as_str());
         let d = Diagnostic::new("C007", message).at(at.span).label(format!("`{}` matches more than one column", glob.1.name.value));
-        sink.push(d.help(columns::single_help(role)));
+        sink.push(d.help(single_help(role)));
     }
-    for name in names {
-        let mut given = contract.specs_for(name).filter(|s| s.is_glob).filter_map(|s| s.role.as_ref().map(|r| (s, r)));
-        let own = contract.specs_for(name).any(|s| !s.is_glob && s.role.is_some());
+    for Column { name, specs, .. } in columns {
+        let mut given = specs.iter().filter(|s| s.is_glob).filter_map(|s| s.role.as_ref().map(|r| (s, r)));
+        let own = specs.iter().any(|s| !s.is_glob && s.role.is_some());
         let Some((first, role)) = given.next().filter(|_| !own) else { continue };
         if let Some((other, at)) = given.find(|(_, r)| r.value != role.value) {
             let (a, b) = (role.value.as_str(), at.value.as_str());

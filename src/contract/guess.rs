@@ -92,6 +92,11 @@ const ANNOTATORS: &[&str] = &["annotator", "worker", "rater", "labeler", "labell
 const TIMES: &[&str] = &["time", "date", "timestamp", "at", "on", "day"];
 const WEIGHTS: &[&str] = &["weight", "sample_weight", "weights"];
 
+/// Whether a name says that its values tell rows apart.
+pub fn names_a_key(name: &str) -> bool {
+    words(name).last().is_some_and(|w| IDS.contains(&w.as_str()))
+}
+
 /// One guess per column, in the order of the columns. A role that stands for one column is given
 /// once: to the column whose name speaks most clearly, then to the first.
 pub fn roles(columns: &[(&str, &DataType, &Seen)]) -> Vec<Option<Guess>> {

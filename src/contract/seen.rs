@@ -2,10 +2,11 @@
 //! distinct values, whether any value repeats. One pass, mergeable, and bounded however long the
 //! data is: what no longer fits is given up and said to be unknown, never guessed.
 
+use super::shape::Shape;
 use crate::batch::{Batch, Text};
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
 use std::collections::{BTreeMap, HashSet};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -34,6 +35,14 @@ pub struct Seen {
     /// Characters of all strings, and strings that hold a space.
     pub characters: u64,
     pub spaced: u64,
+    /// Of dates (days) and timestamps (their own unit), since 1970.
+    pub times: Option<(i64, i64)>,
+    /// Of decimals, unscaled.
+    pub decimals: Option<(i128, i128)>,
+    /// Booleans: how many are true.
+    pub truths: u64,
+    /// What all strings look like.
+    pub shape: Shape,
     /// Each value with its count, while there are few.
     values: Option<BTreeMap<String, u64>>,
     distinct: Option<HashSet<u128>>,
@@ -53,6 +62,10 @@ impl Default for Seen {
             lengths: None,
             characters: 0,
             spaced: 0,
+            times: None,
+            decimals: None,
+            truths: 0,
+            shape: Shape::default(),
             values: Some(BTreeMap::new()),
             distinct: Some(HashSet::new()),
             unique: Some(HashSet::new()),
@@ -112,6 +125,7 @@ impl Seen {
                 self.lengths = Some(self.lengths.map_or((n, n), |(lo, hi)| (lo.min(n), hi.max(n))));
                 self.characters += n;
                 self.spaced += u64::from(s.contains(' '));
+                self.shape.observe(s);
                 self.add(s.as_bytes(), || s.to_owned());
             }
         } else if plain.data_type() == &DataType::UInt64 {
@@ -132,6 +146,22 @@ impl Seen {
                     self.floats = Some(self.floats.map_or((v, v), |(lo, hi)| (lo.min(v), hi.max(v))));
                 }
             }
+        } else if let Some(bools) = plain.as_boolean_opt() {
+            self.truths += bools.true_count() as u64;
+        } else if matches!(plain.data_type(), DataType::Date32 | DataType::Timestamp(..)) {
+            let steps = if plain.data_type() == &DataType::Date32 {
+                let days = arrow::compute::cast(&plain, &DataType::Int32).map_err(Error::internal)?;
+                arrow::compute::cast(&days, &DataType::Int64).map_err(Error::internal)?
+            } else {
+                arrow::compute::cast(&plain, &DataType::Int64).map_err(Error::internal)?
+            };
+            for v in steps.as_primitive::<Int64Type>().iter().flatten() {
+                self.times = Some(self.times.map_or((v, v), |(lo, hi)| (lo.min(v), hi.max(v))));
+            }
+        } else if let Some(decimals) = plain.as_primitive_opt::<Decimal128Type>() {
+            for v in decimals.iter().flatten() {
+                self.decimals = Some(self.decimals.map_or((v, v), |(lo, hi)| (lo.min(v), hi.max(v))));
+            }
         }
         Ok(())
     }
@@ -151,6 +181,10 @@ impl Seen {
         self.ints = both(self.ints, other.ints, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.floats = both(self.floats, other.floats, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.lengths = both(self.lengths, other.lengths, |a, b| (a.0.min(b.0), a.1.max(b.1)));
+        self.times = both(self.times, other.times, |a, b| (a.0.min(b.0), a.1.max(b.1)));
+        self.decimals = both(self.decimals, other.decimals, |a, b| (a.0.min(b.0), a.1.max(b.1)));
+        self.truths += other.truths;
+        self.shape.merge(other.shape);
         self.values = self.values.take().zip(other.values).and_then(|(mut a, b)| {
             for (value, n) in b {
                 *a.entry(value).or_default() += n;
@@ -208,6 +242,46 @@ pub fn look(input: &impl crate::engine::Input, columns: &[String]) -> Result<Vec
             a.iter_mut().zip(b).for_each(|(a, b)| a.merge(b));
             Ok(a)
         })
+}
+
+/// For each pair of columns, whether no two rows have the same values in both; rows with a null in
+/// either do not count. False as well when there are too many rows to tell.
+pub fn unique_pairs(input: &impl crate::engine::Input, pairs: &[(String, String)]) -> Result<Vec<bool>> {
+    use rayon::prelude::*;
+    let mut columns: Vec<String> = pairs.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+    columns.sort();
+    columns.dedup();
+    let empty = || vec![Some(HashSet::<u128>::new()); pairs.len()];
+    let join = |mut a: Vec<Option<HashSet<u128>>>, b: Vec<Option<HashSet<u128>>>| {
+        for (a, b) in a.iter_mut().zip(b) {
+            *a = a.take().zip(b).and_then(|(mut a, b)| {
+                let n = a.len() + b.len();
+                a.extend(b);
+                (a.len() == n && n <= MAX_UNIQUE).then_some(a)
+            });
+        }
+        a
+    };
+    let shards = input.shards();
+    let seen = shards.par_iter().map(|shard| {
+        let mut seen = empty();
+        input.read(shard, &columns, &mut |batch: Batch| {
+            for ((a, b), seen) in pairs.iter().zip(&mut seen) {
+                let (Some(x), Some(y), Some(keys)) = (batch.column(a), batch.column(b), seen.as_mut()) else { continue };
+                let alone = (0..batch.rows()).filter(|i| !x.is_null(*i) && !y.is_null(*i)).all(|i| {
+                    let (x, y) = (crate::batch::cell_text(x.as_ref(), i), crate::batch::cell_text(y.as_ref(), i));
+                    keys.insert(xxh3_128(format!("{x:?}\u{0}{y:?}").as_bytes()))
+                });
+                if !alone || keys.len() > MAX_UNIQUE {
+                    *seen = None;
+                }
+            }
+            Ok(())
+        })?;
+        Ok::<_, Error>(seen)
+    });
+    let seen = seen.try_reduce(empty, |a, b| Ok(join(a, b)))?;
+    Ok(seen.iter().map(Option::is_some).collect())
 }
 
 #[cfg(test)]
