@@ -9,6 +9,7 @@ mod set;
 
 mod broken_expression;
 mod class_share;
+mod distribution_drift;
 mod duplicate_key;
 mod forbidden_value;
 mod missing_column;
@@ -43,6 +44,7 @@ pub static REGISTRY: &[Entry] = &[
     row_count::ENTRY,
     broken_expression::ENTRY,
     class_share::ENTRY,
+    distribution_drift::ENTRY,
 ];
 
 /// A shared key that means nothing for this kind of rule is an error, not silence.

@@ -79,6 +79,8 @@ pub struct Contract {
     pub ignore: Vec<Ignore>,
     /// Problems that are not errors: expired ignores are found at run time, vacuous rules here.
     pub warnings: Vec<Diagnostic>,
+    /// What the command line lets it read (`--root`); no contract widens that.
+    pub limit: Option<PathBuf>,
     /// Nobody wrote it: only the roles were guessed, so it promises nothing that could be checked.
     pub inferred: bool,
 }
@@ -290,6 +292,23 @@ pub enum RuleKind {
         min: Option<Share>,
         max: Option<Share>,
     },
+    Drift(Drift),
+}
+
+/// How far columns may lie from a baseline.
+#[derive(Debug, Clone)]
+pub struct Drift {
+    pub columns: DriftColumns,
+    /// A profile or data, relative to the contract's folder.
+    pub baseline: At<String>,
+    pub statistic: crate::stats::drift::Statistic,
+    pub max: f64,
+}
+
+#[derive(Debug, Clone)]
+pub enum DriftColumns {
+    Named(Vec<At<String>>),
+    All(Span),
 }
 
 /// How much a detector was told.

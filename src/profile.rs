@@ -6,6 +6,7 @@
 //! differ in either are not merged. It is data to whoever reads it: everything in it is checked.
 
 mod column;
+pub mod compare;
 #[cfg(test)]
 mod tests;
 

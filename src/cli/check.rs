@@ -126,7 +126,7 @@ impl std::fmt::Display for Opened<'_> {
 /// The contract and the data it is about, each found by the other where only one was named.
 pub fn open(args: &DataAndContract, notes: &mut Vec<String>) -> Result<(Contract, Source, Vec<String>)> {
     if let Some(path) = &args.contract {
-        let contract = parse::load(path)?;
+        let contract = Contract { limit: args.root.clone(), ..parse::load(path)? };
         let data = if args.data.is_empty() { own_data(&contract, args.root.as_deref())? } else { args.data.clone() };
         let source = Source::open(&data, &options_for(&contract))?;
         return Ok((contract, source, data));
@@ -137,7 +137,7 @@ pub fn open(args: &DataAndContract, notes: &mut Vec<String>) -> Result<(Contract
     }
     if let Some(path) = crate::contract::find::covering(&Source::find(&args.data)?, Path::new("."))? {
         notes.push(format!("contract {} covers this data", path.display()));
-        let contract = parse::load(&path)?;
+        let contract = Contract { limit: args.root.clone(), ..parse::load(&path)? };
         let source = Source::open(&args.data, &options_for(&contract))?;
         return Ok((contract, source, args.data.clone()));
     }

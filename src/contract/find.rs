@@ -3,7 +3,7 @@
 //! parsed), then with links resolved ([`inside_roots`], before anything is opened).
 
 use super::fields::{Sink, not_supported};
-use super::{At, Contract};
+use super::{At, Contract, RuleKind};
 use crate::error::{Diagnostic, Error, Result};
 use std::path::{Component, Path, PathBuf};
 
@@ -44,14 +44,18 @@ fn roots(contract: &Contract) -> Vec<PathBuf> {
 pub fn check_paths(contract: &Contract, sink: &mut Sink) {
     let base = base(contract);
     let roots = roots(contract);
-    for entry in contract.roots.iter().chain(&contract.data) {
+    let baselines = contract.rules.iter().filter_map(|r| match &r.kind {
+        RuleKind::Drift(d) => Some(&d.baseline),
+        _ => None,
+    });
+    for entry in contract.roots.iter().chain(&contract.data).chain(baselines.clone()) {
         if entry.value.contains('\0') {
             sink.push(Diagnostic::new("C004", "a path cannot hold a null character").at(entry.span));
         } else if let Some((scheme, _)) = entry.value.split_once("://") {
             sink.push(not_supported(&format!("data from `{scheme}://`"), entry.span));
         }
     }
-    for entry in &contract.data {
+    for entry in contract.data.iter().chain(baselines) {
         if entry.value.contains("://") || entry.value.contains('\0') {
             continue;
         }

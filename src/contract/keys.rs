@@ -12,6 +12,8 @@ pub enum Shape {
     Bool,
     /// A whole number, not negative.
     Count,
+    /// A number.
+    Number,
     /// `0.5%` or a decimal in [0, 1].
     Share,
     /// `25 rows`.
@@ -238,7 +240,7 @@ pub static RULE_KINDS: Section = Section {
         key("expression", Shape::Expression, "An SQL-like condition over the columns that every row must meet. Best written as `>-`."),
         key("label_share", Shape::Map(&LABEL_SHARE), "Bounds on the share of each class of the label."),
         later("references", "values that must exist in another file"),
-        later("drift", "distance from a baseline"),
+        key("drift", Shape::Map(&DRIFT), "How far columns may lie from a baseline."),
         later("disjoint_splits", "rows shared between the splits"),
         later("fresh", "age of the newest row"),
         later("gaps", "gaps in time"),
@@ -290,6 +292,24 @@ pub static LABEL_SHARE: Section = Section {
     hints: &[("by", "`by:` stands beside `label_share:`, not inside it")],
 };
 
+pub static DRIFT: Section = Section {
+    name: "`drift`",
+    keys: &[
+        key("column", Shape::Text, "The column that is compared."),
+        key("columns", Shape::Some(&Shape::Text), "Several columns, or `all` that the baseline has and that can be compared."),
+        needed("baseline", Shape::Text, "What it is compared with: a profile (`taster profile`) or a data file, relative to the contract."),
+        needed("statistic", Shape::OneOf(crate::stats::drift::NAMES), "How the distance is measured."),
+        needed("max", Shape::Number, "Largest distance."),
+    ],
+    hints: &[
+        ("threshold", "did you mean `max`?"),
+        ("reference", "did you mean `baseline`?"),
+        ("against", "did you mean `baseline`?"),
+        ("method", "did you mean `statistic`?"),
+        ("test", "did you mean `statistic`?"),
+    ],
+};
+
 pub static POISONING: Section = Section {
     name: "`poisoning`",
     keys: &[
@@ -315,7 +335,8 @@ pub static IGNORE: Section = Section {
 mod tests {
     use super::*;
 
-    pub static ALL: [&Section; 10] = [&TOP, &FORMAT, &COLUMN, &RANGE, &LENGTH, &RULE_KINDS, &RULE_SHARED, &ROWS, &LABEL_SHARE, &POISONING];
+    pub static ALL: [&Section; 11] =
+        [&DRIFT, &TOP, &FORMAT, &COLUMN, &RANGE, &LENGTH, &RULE_KINDS, &RULE_SHARED, &ROWS, &LABEL_SHARE, &POISONING];
 
     #[test]
     fn no_section_lists_a_key_twice() {

@@ -96,6 +96,7 @@ fn contract(path: Option<&Path>, text: &str, root: &Node, sink: &mut Sink) -> Op
         poisoning: f.get("poisoning").and_then(|e| policy::poisoning(&e.value, sink)).unwrap_or_default(),
         ignore: f.get("ignore").map(|e| policy::ignore(e, sink)).unwrap_or_default(),
         warnings: Vec::new(),
+        limit: None,
         inferred: false,
     };
     if let Some(i) = f.get("extra_columns").and_then(|e| sink.one_of(e, keys::EXTRA_COLUMNS)) {

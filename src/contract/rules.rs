@@ -2,10 +2,11 @@
 
 use super::columns::{min_max, no_bounds, severity};
 use super::fields::{Fields, Sink, known, not_supported};
-use super::keys::{LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
+use super::keys::{DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
 use super::tree::{Entry, Kind, Node};
-use super::{At, ColumnSpec, Role, RuleKind, RuleSpec, Severity};
+use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity};
 use crate::error::{Diagnostic, Span};
+use crate::stats::drift::Statistic;
 
 pub fn read(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Vec<RuleSpec> {
     match &e.value.kind {
@@ -74,6 +75,7 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
     let kind = match e.key.as_str() {
         "rows" => rows(e, sink),
         "unique" => unique(e, sink),
+        "drift" => drift(e, sink),
         "expression" => sink.expression(e).map(RuleKind::Expression),
         _ => label_share(e, columns, sink),
     }?;
@@ -121,12 +123,63 @@ fn rows(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
 
 fn unique(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
     let names = sink.texts(e);
+    twice(&names, sink);
+    (!names.is_empty()).then_some(RuleKind::Unique(names))
+}
+
+fn drift(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
+    let f = Fields::read(&DRIFT, "drift", &e.value, sink)?;
+    let columns = match (f.get("column"), f.get("columns")) {
+        (Some(one), None) => sink.text(one).map(|name| DriftColumns::Named(vec![name])),
+        (None, Some(all)) if matches!(&all.value.kind, Kind::Scalar(t) if t.text == "all") => Some(DriftColumns::All(all.value.span)),
+        (None, Some(list)) => {
+            let names = sink.texts(list);
+            twice(&names, sink);
+            (!names.is_empty()).then_some(DriftColumns::Named(names))
+        }
+        (Some(_), Some(both)) => {
+            let d = Diagnostic::new("C007", "`drift` has both `column` and `columns`").at(both.key_span);
+            sink.push(d.help("keep one of them"));
+            None
+        }
+        (None, None) => {
+            let d = Diagnostic::new("C008", "`drift` names no column").at(head(f.span));
+            sink.push(d.help("add `column: NAME`, `columns: [A, B]` or `columns: all`"));
+            None
+        }
+    };
+    let baseline = f.get("baseline").and_then(|e| sink.text(e));
+    let statistic = f.get("statistic").and_then(|e| sink.one_of(e, crate::stats::drift::NAMES));
+    let statistic = statistic.and_then(|i| Statistic::ALL.get(i.value).copied());
+    let max = f.get("max").and_then(|e| distance(e, statistic, sink));
+    Some(RuleKind::Drift(Drift { columns: columns?, baseline: baseline?, statistic: statistic?, max: max? }))
+}
+
+/// A limit that some data can keep and some can break.
+fn distance(e: &Entry, statistic: Option<Statistic>, sink: &mut Sink) -> Option<f64> {
+    let t = sink.scalar(e, "a number")?;
+    let most = statistic.map_or(f64::INFINITY, Statistic::most);
+    let wrong = match t.text.trim().parse::<f64>() {
+        Ok(x) if x > 0.0 && x.is_finite() => {
+            if x >= most {
+                let d = Diagnostic::new("C012", format!("no {} is larger than {most}", statistic.map_or("", Statistic::name)));
+                sink.warn(d.at(e.value.span).help("lower the limit, or take the rule out"));
+            }
+            return Some(x);
+        }
+        Ok(0.0) => Diagnostic::new("C007", "two samples never agree to the last digit").help("allow a small distance, such as 0.1"),
+        _ => Diagnostic::new("C004", format!("`max` is a number above zero, not `{}`", t.text)).help("written 0.2"),
+    };
+    sink.push(wrong.at(e.value.span));
+    None
+}
+
+fn twice(names: &[At<String>], sink: &mut Sink) {
     for (i, name) in names.iter().enumerate() {
         if names[..i].iter().any(|n| n.value == name.value) {
             sink.push(Diagnostic::new("C006", format!("`{}` is named twice", name.value)).at(name.span).help("keep one of them"));
         }
     }
-    (!names.is_empty()).then_some(RuleKind::Unique(names))
 }
 
 fn label_share(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleKind> {

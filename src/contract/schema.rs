@@ -52,6 +52,7 @@ fn shape(s: &Shape) -> Value {
         Shape::Expression | Shape::Pattern => json!({"type": "string", "minLength": 1}),
         Shape::Bool => json!({"type": "boolean"}),
         Shape::Count => json!({"type": "integer", "minimum": 0}),
+        Shape::Number => json!({"type": ["number", "string"]}),
         Shape::Share => json!({"anyOf": [
             {"type": "string", "pattern": SHARE},
             {"type": "number", "minimum": 0, "maximum": 1},

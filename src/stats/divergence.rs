@@ -6,6 +6,7 @@
 //! `scipy.stats.entropy` does. Two empty lists, or a side whose weights sum to zero, have no distance:
 //! NaN, which a caller must not take for zero.
 
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 fn sum(x: &[f64]) -> f64 {
@@ -68,7 +69,7 @@ pub fn without_empty_cells(a: &[u64], b: &[u64]) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// A chi-square test.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ChiSquare {
     pub statistic: f64,
     pub degrees: u64,

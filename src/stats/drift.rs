@@ -56,7 +56,7 @@ impl Statistic {
 }
 
 /// One column against its baseline.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// The textbook value.
     pub raw: f64,

@@ -193,6 +193,22 @@ rules:
     (CONTRACT, batch.expect("columns of one length"))
 }
 
+/// The sample loans against themselves and against a part of them: exactly held, binned, too few.
+fn moved() -> (String, RecordBatch) {
+    let (_, loans) = tables().into_iter().find(|(name, _)| *name == "loans").expect("a table");
+    let names: Vec<String> = loans.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let text = format!(
+        "taster: 1
+columns: {{{}: {{role: id}}}}
+rules:
+  - drift: {{columns: all, baseline: examples/data/loans.csv, statistic: psi, max: 0.2}}
+  - drift: {{columns: all, baseline: examples/data/loans.csv, statistic: wasserstein, max: 0.2}}
+",
+        names[0]
+    );
+    (text, loans.slice(0, loans.num_rows() / 4))
+}
+
 /// Calls `law` with every rule that each contract builds over its rows.
 fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
     let mut cases: Vec<(String, RecordBatch)> = tables()
@@ -205,6 +221,7 @@ fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
         .collect();
     let (text, batch) = odd();
     cases.push((text.to_owned(), batch));
+    cases.push(moved());
     let mut met = std::collections::BTreeSet::new();
     for (text, frame) in cases {
         let contract: Contract = taster::contract::parse::parse(None, &text).unwrap_or_else(|e| panic!("{e}"));
