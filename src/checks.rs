@@ -4,26 +4,40 @@
 //! own outcome. Poisoning detectors live next door and share only the engine.
 
 mod cells;
+mod forms;
 mod row;
+mod scalars;
 mod set;
+mod texts;
 
 mod broken_expression;
 mod class_share;
+mod constant_column;
 mod distribution_drift;
 mod duplicate_key;
 mod forbidden_value;
+mod invalid_json;
 mod missing_column;
 mod missing_value;
+mod not_finite;
+mod not_multiple;
+mod out_of_order;
 mod out_of_range;
 mod pattern_mismatch;
+mod present_value;
 mod row_count;
+mod text_patterns;
 mod unexpected_column;
 mod unknown_value;
+mod wrong_columns;
+mod wrong_format;
 mod wrong_length;
 mod wrong_type;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod value_tests;
 
 use crate::contract::RuleSpec;
 use crate::error::Diagnostic;
@@ -41,9 +55,18 @@ pub static REGISTRY: &[Entry] = &[
     out_of_range::ENTRY,
     wrong_length::ENTRY,
     pattern_mismatch::ENTRY,
+    wrong_format::ENTRY,
+    invalid_json::ENTRY,
+    not_multiple::ENTRY,
+    not_finite::ENTRY,
+    present_value::ENTRY,
+    text_patterns::ENTRY,
+    out_of_order::ENTRY,
+    constant_column::ENTRY,
     row_count::ENTRY,
     broken_expression::ENTRY,
     class_share::ENTRY,
+    wrong_columns::ENTRY,
     distribution_drift::ENTRY,
 ];
 

@@ -2,6 +2,7 @@
 //! validation live in [`parse`]; nothing outside `contract/` sees YAML.
 
 pub mod bind;
+pub mod clauses;
 mod columns;
 mod compare;
 pub mod diagnostics;
@@ -16,7 +17,9 @@ mod guess;
 #[cfg(test)]
 mod hostile;
 pub mod infer;
+pub mod json_schema;
 mod keys;
+pub mod loose_date;
 pub mod parse;
 pub mod path;
 mod policy;
@@ -232,12 +235,18 @@ pub struct ColumnSpec {
     pub length: Option<At<Length>>,
     /// Compiled once already, to prove that it compiles.
     pub pattern: Option<At<String>>,
+    /// The other checks, by key.
+    pub clauses: Vec<(&'static str, At<clauses::ColumnClause>)>,
     pub tolerance: Option<At<Share>>,
     pub severity: Severity,
     pub description: Option<String>,
 }
 
 impl ColumnSpec {
+    /// What the column's entry says under a key of [`clauses`].
+    pub fn clause(&self, key: &str) -> Option<&At<clauses::ColumnClause>> {
+        self.clauses.iter().find(|(k, _)| *k == key).map(|(_, c)| c)
+    }
     /// Whether the entry stands for a column of that name: it is called so, or a glob that matches. A
     /// column that is really called like the glob is matched as well.
     pub fn covers(&self, column: &str) -> bool {
@@ -258,6 +267,7 @@ impl ColumnSpec {
             range: None,
             length: None,
             pattern: None,
+            clauses: Vec::new(),
             tolerance: None,
             severity: Severity::Error,
             description: None,
@@ -292,6 +302,11 @@ pub enum RuleKind {
         min: Option<Share>,
         max: Option<Share>,
     },
+    ColumnCount {
+        min: Option<u64>,
+        max: Option<u64>,
+    },
+    ColumnOrder(Vec<At<String>>),
     Drift(Drift),
 }
 

@@ -71,7 +71,7 @@ impl Shared {
 const NULL: u128 = 0x6e75_6c6c_6e75_6c6c_6e75_6c6c_6e75_6c6c;
 
 /// One hash per row, `None` for null.
-fn hashes(array: &ArrayRef) -> Result<Vec<Option<u128>>> {
+pub fn hashes(array: &ArrayRef) -> Result<Vec<Option<u128>>> {
     let n = array.len();
     if let Some(dict) = array.as_any_dictionary_opt() {
         let values = hashes(dict.values())?;
@@ -140,7 +140,7 @@ fn hashes(array: &ArrayRef) -> Result<Vec<Option<u128>>> {
 }
 
 /// Whether [`hashes`] knows the type; lists and structs have no keys.
-fn can_be_key(t: &DataType) -> bool {
+pub fn can_be_key(t: &DataType) -> bool {
     !t.is_nested()
 }
 

@@ -6,8 +6,9 @@
 //!                           └────────────────────────────► one finding per set bit, no cap
 //! ```
 
+use super::cells::Cells;
 use crate::batch::Batch;
-use crate::contract::{Severity, Share};
+use crate::contract::{ColumnSpec, Severity, Share};
 use crate::error::{Result, Span, group_digits};
 use crate::rule::{Action, Findings, Meta, Outcome, Round, Rule, State, Status, Step};
 use arrow::buffer::BooleanBuffer;
@@ -92,6 +93,21 @@ impl State for Tally {
 }
 
 impl Clause {
+    /// About one column: `what` is the clause as the contract writes it, `range 1..5`.
+    pub fn of_column(spec: &ColumnSpec, cells: &Cells, span: Span, what: &str, wrong: Wrong, evidence: String) -> Clause {
+        Clause {
+            title: format!("{}: {what}", cells.name),
+            span,
+            severity: spec.severity,
+            tolerance: spec.tolerance.as_ref().map(|t| t.value.clone()),
+            about: vec![cells.name.clone()],
+            reads: cells.reads(),
+            wrong,
+            evidence,
+            threshold: what.to_owned(),
+        }
+    }
+
     /// The failing rows fall under the tolerance, compared in integers.
     pub fn tolerates(&self, tally: &Tally) -> bool {
         self.tolerance.as_ref().is_some_and(|t| t.covers(tally.failing, tally.tested))

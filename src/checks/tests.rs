@@ -13,10 +13,10 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-struct Run {
-    outcomes: Vec<Outcome>,
+pub struct Run {
+    pub outcomes: Vec<Outcome>,
     /// (file, row, code, action)
-    hits: Vec<(u32, u64, &'static str, Action)>,
+    pub hits: Vec<(u32, u64, &'static str, Action)>,
 }
 
 fn contract(text: &str) -> Contract {
@@ -25,7 +25,7 @@ fn contract(text: &str) -> Contract {
 
 type Parts = (Vec<Box<dyn DynRule>>, Vec<Outcome>);
 
-fn build(text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagnostic>> {
+pub fn build(text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagnostic>> {
     let contract = contract(text);
     let roles = Roles::resolve(&contract, schema);
     let plan = Plan { seed: 1, rows, memory: 1 << 14, false_alarms: 0.001, threads: 2 };
@@ -39,7 +39,7 @@ fn build(text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagnostic
     Ok((rules, settled))
 }
 
-fn run_split(text: &str, files: Vec<RecordBatch>, shard_rows: usize, batch_rows: usize) -> Run {
+pub fn run_split(text: &str, files: Vec<RecordBatch>, shard_rows: usize, batch_rows: usize) -> Run {
     let schema = files[0].schema();
     let input = InMemory { shard_rows, batch_rows, ..InMemory::new(files) };
     let (rules, mut outcomes) = build(text, &schema, input.rows()).expect("a contract that fits");
@@ -63,31 +63,31 @@ fn run_split(text: &str, files: Vec<RecordBatch>, shard_rows: usize, batch_rows:
     Run { outcomes, hits }
 }
 
-fn run(text: &str, columns: Vec<(&str, ArrayRef)>) -> Run {
+pub fn run(text: &str, columns: Vec<(&str, ArrayRef)>) -> Run {
     run_split(text, vec![RecordBatch::try_from_iter(columns).unwrap()], 1 << 16, 1 << 15)
 }
 
 impl Run {
-    fn rows(&self, code: &str) -> Vec<u64> {
+    pub fn rows(&self, code: &str) -> Vec<u64> {
         self.hits.iter().filter(|h| h.2 == code).map(|h| h.1).collect()
     }
-    fn outcome(&self, title: &str) -> &Outcome {
+    pub fn outcome(&self, title: &str) -> &Outcome {
         self.outcomes.iter().find(|o| o.title.starts_with(title)).unwrap_or_else(|| panic!("no {title}: {:?}", self.outcomes))
     }
 }
 
-fn ints(v: Vec<Option<i64>>) -> ArrayRef {
+pub fn ints(v: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(Int64Array::from(v))
 }
-fn doubles(v: Vec<Option<f64>>) -> ArrayRef {
+pub fn doubles(v: Vec<Option<f64>>) -> ArrayRef {
     Arc::new(Float64Array::from(v))
 }
-fn strings(v: Vec<Option<&str>>) -> ArrayRef {
+pub fn strings(v: Vec<Option<&str>>) -> ArrayRef {
     Arc::new(StringArray::from(v))
 }
 
 /// The same strings in every encoding.
-fn encodings(plain: &ArrayRef) -> Vec<ArrayRef> {
+pub fn encodings(plain: &ArrayRef) -> Vec<ArrayRef> {
     let dict = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View, dict].iter().map(|t| cast(plain, t).unwrap()).collect()
 }

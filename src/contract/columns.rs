@@ -49,6 +49,7 @@ fn column(e: &Entry, sink: &mut Sink) -> Option<ColumnSpec> {
         range: None,
         length: None,
         pattern: None,
+        clauses: Vec::new(),
         tolerance: None,
         severity: Severity::Error,
         description: None,
@@ -82,6 +83,7 @@ fn column(e: &Entry, sink: &mut Sink) -> Option<ColumnSpec> {
     spec.range = f.get("range").and_then(|e| range(e, sink));
     spec.length = f.get("length").and_then(|e| length(e, sink));
     spec.pattern = f.get("pattern").and_then(|e| pattern(e, sink));
+    spec.clauses = super::clauses::read(&f, sink);
     spec.tolerance = f.get("tolerance").and_then(|e| sink.share(e));
     spec.severity = f.get("severity").and_then(|e| severity(e, sink)).unwrap_or(Severity::Error);
     spec.description = f.get("description").and_then(|e| sink.text(e)).map(|t| t.value);
@@ -163,7 +165,7 @@ pub fn severity(e: &Entry, sink: &mut Sink) -> Option<Severity> {
     sink.one_of(e, keys::SEVERITIES).map(|i| [Severity::Error, Severity::Warning][i.value])
 }
 
-fn value(node: &Node, key: &str, sink: &mut Sink) -> Option<Scalar> {
+pub fn value(node: &Node, key: &str, sink: &mut Sink) -> Option<Scalar> {
     match &node.kind {
         Kind::Scalar(t) if !node.is_null() => Some(Scalar { text: t.text.clone(), quoted: t.quoted, span: node.span }),
         Kind::Scalar(t) => {
@@ -182,7 +184,7 @@ fn value(node: &Node, key: &str, sink: &mut Sink) -> Option<Scalar> {
     }
 }
 
-fn set(e: &Entry, sink: &mut Sink) -> Option<At<Vec<Scalar>>> {
+pub fn set(e: &Entry, sink: &mut Sink) -> Option<At<Vec<Scalar>>> {
     let items = sink.items(e, false)?;
     let values: Vec<Scalar> = items.iter().filter_map(|n| value(n, &e.key, sink)).collect();
     (values.len() == items.len()).then(|| At::new(values, e.value.span))
@@ -228,7 +230,7 @@ pub fn min_max(min: Option<&At<u64>>, max: Option<&At<u64>>, sink: &mut Sink) {
     }
 }
 
-fn pattern(e: &Entry, sink: &mut Sink) -> Option<At<String>> {
+pub fn pattern(e: &Entry, sink: &mut Sink) -> Option<At<String>> {
     let t = sink.scalar(e, "a regular expression")?;
     let text = t.text.clone();
     if text.is_empty() {

@@ -40,6 +40,10 @@ pub enum Shape {
     Named(&'static Section),
     /// Entries of `rules`.
     Rules,
+    /// true, false or `strictly`.
+    Direction,
+    /// A map that another language defines.
+    Anything,
     /// Only told that it is not supported yet.
     Later,
 }
@@ -166,29 +170,34 @@ pub static COLUMN: Section = Section {
         ),
         key("severity", Shape::OneOf(SEVERITIES), "What a failure means. Default: error."),
         key("description", Shape::Text, "What the column is, for people."),
-        later("format", "well-known text formats: email, uuid, uri, ipv4, ipv6, date, date-time"),
-        later("like", "SQL pattern with % and _"),
-        later("time_format", "text that parses by a strftime format"),
-        later("json", "text that is JSON"),
-        later("json_schema", "text that is JSON of a schema"),
-        later("multiple_of", "numbers that are multiples of a step"),
-        later("finite", "no NaN and no infinity"),
-        later("is_null", "nothing but null"),
-        later("increasing", "values in growing order"),
-        later("decreasing", "values in falling order"),
-        later("not_constant", "more than one value"),
-        later("z_score", "no value too many standard deviations off"),
-        later("mean", "bounds on the mean"),
-        later("std", "bounds on the standard deviation"),
-        later("sum", "bounds on the sum"),
-        later("smallest", "bounds on the smallest value"),
-        later("largest", "bounds on the largest value"),
-        later("quantiles", "bounds on quantiles"),
-        later("distinct", "bounds on the number of distinct values"),
-        later("distinct_values", "distinct values equal to, containing or inside a set"),
-        later("null_share", "bounds on the share of nulls"),
-        later("most_common", "bounds on the most common value"),
-        later("order", "position of the column"),
+        key("format", Shape::OneOf(super::clauses::FORMATS), "Well-known form that every text has."),
+        key("time_format", Shape::Text, "strftime format by which every text parses: '%d/%m/%Y'."),
+        key("json", Shape::Bool, "True: every text is JSON."),
+        key("json_schema", Shape::Anything, "JSON Schema that every text, read as JSON, must meet."),
+        key("patterns", Shape::Map(&PATTERNS), "Several regular expressions, of which any or all must be found."),
+        key("not_pattern", Shape::Some(&Shape::Pattern), "Regular expressions of which none may be found."),
+        key("like", Shape::Some(&Shape::Text), "SQL patterns with % and _, of which one must match the whole text."),
+        key("not_like", Shape::Some(&Shape::Text), "SQL patterns with % and _, of which none may match the whole text."),
+        key("multiple_of", Shape::Number, "Step of which every number is a multiple, compared in decimal."),
+        key("finite", Shape::Bool, "True: no NaN and no infinity."),
+        key("is_null", Shape::Bool, "True: nothing but null."),
+        key("increasing", Shape::Direction, "Values never fall from row to row; `strictly`: they always rise."),
+        key("decreasing", Shape::Direction, "Values never rise from row to row; `strictly`: they always fall."),
+        key("not_constant", Shape::Bool, "True: more than one value."),
+        later("z_score", "How many standard deviations a value may lie from the mean."),
+        later("mean", "Bounds on the mean."),
+        later("median", "Bounds on the median."),
+        later("std", "Bounds on the standard deviation (of a sample: n - 1)."),
+        later("sum", "Bounds on the sum."),
+        later("smallest", "Bounds on the smallest value."),
+        later("largest", "Bounds on the largest value."),
+        later("quantiles", "Bounds on quantiles by their level: `{0.95: {max: 7}}`."),
+        later("distinct", "Bounds on the number of distinct values."),
+        later("unique_share", "Bounds on distinct values over values."),
+        later("null_share", "Bounds on the share of nulls."),
+        later("distinct_values", "A set that the distinct values equal, contain or stay inside."),
+        later("most_common", "Values of which one is the most common."),
+        key("order", Shape::Count, "Position of the column, counted from 0."),
         later("references", "foreign key of one column"),
     ],
     hints: &[
@@ -231,6 +240,33 @@ pub static LENGTH: Section = Section {
     hints: &[],
 };
 
+pub static PATTERNS: Section = Section {
+    name: "`patterns`",
+    keys: &[
+        key("any", Shape::Some(&Shape::Pattern), "At least one of these is found in every text."),
+        key("all", Shape::Some(&Shape::Pattern), "Each of these is found in every text."),
+    ],
+    hints: &[("none", "write `not_pattern: [...]` beside `patterns`")],
+};
+
+pub const SIDES: &[&str] = &["both", "upper", "lower"];
+
+pub static Z_SCORE: Section = Section {
+    name: "`z_score`",
+    keys: &[
+        key("max", Shape::Number, "Standard deviations at most."),
+        key("below", Shape::Number, "Fewer standard deviations than this."),
+        key("sides", Shape::OneOf(SIDES), "Which side of the mean is looked at. Default: both."),
+    ],
+    hints: &[("threshold", "did you mean `max`?")],
+};
+
+pub static COUNTS: Section = Section {
+    name: "bounds on a number",
+    keys: &[key("min", Shape::Count, "At least so many."), key("max", Shape::Count, "At most so many.")],
+    hints: &[],
+};
+
 /// The kinds of rule; an entry of `rules` has exactly one of them.
 pub static RULE_KINDS: Section = Section {
     name: "a rule",
@@ -245,11 +281,13 @@ pub static RULE_KINDS: Section = Section {
         later("fresh", "age of the newest row"),
         later("gaps", "gaps in time"),
         later("retention", "age of the oldest row"),
-        later("column_count", "how many columns there are"),
-        later("column_order", "the order of the columns"),
+        key("column_count", Shape::Map(&COUNTS), "How many columns there are."),
+        key("column_order", Shape::List(&Shape::Text), "All columns, in order."),
         later("correlation", "bounds on the correlation of two columns"),
         later("cramers_v", "bounds on the association of two columns"),
         later("sums", "sums across columns"),
+        later("different", "values that differ within a row"),
+        later("shares", "shares of values against given weights"),
         later("same_input", "same input with different labels"),
         later("near_duplicates", "bounds on near-duplicates"),
         later("contamination", "rows of named evaluation sets"),

@@ -2,7 +2,7 @@
 
 use super::columns::{min_max, no_bounds, severity};
 use super::fields::{Fields, Sink, known, not_supported};
-use super::keys::{DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
+use super::keys::{COUNTS, DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
 use super::tree::{Entry, Kind, Node};
 use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity};
 use crate::error::{Diagnostic, Span};
@@ -74,9 +74,11 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
     }
     let kind = match e.key.as_str() {
         "rows" => rows(e, sink),
-        "unique" => unique(e, sink),
+        "unique" => unique_names(e, sink).map(RuleKind::Unique),
         "drift" => drift(e, sink),
         "expression" => sink.expression(e).map(RuleKind::Expression),
+        "column_count" => column_count(e, sink),
+        "column_order" => unique_names(e, sink).map(RuleKind::ColumnOrder),
         _ => label_share(e, columns, sink),
     }?;
     shared_fits(&kind, &shared, e, entries, sink);
@@ -121,10 +123,21 @@ fn rows(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
     Some(RuleKind::Rows { min: min.map(|m| m.value), max: max.map(|m| m.value) })
 }
 
-fn unique(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
+fn column_count(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
+    let f = Fields::read(&COUNTS, "column_count", &e.value, sink)?;
+    let (min, max) = (f.get("min").and_then(|e| sink.count(e)), f.get("max").and_then(|e| sink.count(e)));
+    if f.get("min").is_none() && f.get("max").is_none() {
+        no_bounds("column_count", f.span, sink);
+    }
+    min_max(min.as_ref(), max.as_ref(), sink);
+    Some(RuleKind::ColumnCount { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+}
+
+/// Columns, each named once.
+fn unique_names(e: &Entry, sink: &mut Sink) -> Option<Vec<At<String>>> {
     let names = sink.texts(e);
     twice(&names, sink);
-    (!names.is_empty()).then_some(RuleKind::Unique(names))
+    (!names.is_empty()).then_some(names)
 }
 
 fn drift(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {

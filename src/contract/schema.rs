@@ -89,6 +89,8 @@ fn shape(s: &Shape) -> Value {
                 "oneOf": kinds.map(|k| json!({"required": [k.name]})).collect::<Vec<_>>(),
             }})
         }
+        Shape::Direction => json!({"enum": [true, false, "strictly"]}),
+        Shape::Anything => json!({"type": "object"}),
         Shape::Later => json!(false),
     }
 }

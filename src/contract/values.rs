@@ -27,7 +27,7 @@ pub fn check_untyped(spec: &ColumnSpec, sink: &mut Sink) {
         let required = spec.required.as_ref().is_some_and(|b| b.value);
         let unique = spec.unique.as_ref().is_some_and(|b| b.value);
         let any = spec.type_.is_some() || spec.allowed.is_some() || spec.forbidden.is_some() || spec.range.is_some();
-        if !(any || required || unique || spec.length.is_some() || spec.pattern.is_some()) {
+        if !(any || required || unique || !spec.clauses.is_empty() || spec.length.is_some() || spec.pattern.is_some()) {
             sink.warn(vacuous("there is no check that the tolerance could apply to", t.span));
         }
     }

@@ -37,6 +37,19 @@ impl RowSet {
             }
         }
     }
+    /// Adds every row of the other set.
+    pub fn union(&mut self, other: RowSet) {
+        for ((source, high), chunk) in other.chunks {
+            let row = |low: u16| RowId { source, row: high << 16 | u64::from(low) };
+            match chunk {
+                Chunk::Sparse(list) => list.iter().for_each(|l| self.insert(row(*l))),
+                Chunk::Dense(bits) => {
+                    let set = (0..=u16::MAX).filter(|l| bits.get(usize::from(l >> 6)).is_some_and(|b| b >> (l & 63) & 1 == 1));
+                    set.for_each(|l| self.insert(row(l)));
+                }
+            }
+        }
+    }
     pub fn contains(&self, row: RowId) -> bool {
         let low = (row.row & 0xFFFF) as u16;
         match self.chunks.get(&(row.source, row.row >> 16)) {

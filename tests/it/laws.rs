@@ -153,6 +153,9 @@ columns:
   label: {type: string, role: label, allowed: [a, b], forbidden: [c]}
   absent: {type: string}
   key2: {type: int64}
+  n*r: {finite: true, multiple_of: 2.5, not_constant: true, decreasing: true}
+  k?y: {increasing: strictly, is_null: true}
+  te?t: {format: hostname, json_schema: {type: integer}, not_like: 'plain%', order: 2}
 extra_columns: warn
 rules:
   - rows: {min: 10, max: 50}
