@@ -150,7 +150,7 @@ fn duration(t: &str) -> bool {
 fn base64(t: &str) -> bool {
     let body = t.trim_end_matches('=');
     !t.is_empty()
-        && t.len() % 4 == 0
+        && t.len().is_multiple_of(4)
         && t.len() - body.len() <= 2
         && body.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }

@@ -201,12 +201,11 @@ fn clock(tokens: &[Token], i: usize, parts: &mut Parts) -> Option<usize> {
     if is_mark(tokens.get(at), ':') {
         second = small(tokens.get(at + 1))?;
         at += 2;
-        if is_mark(tokens.get(at), '.') || is_mark(tokens.get(at), ',') {
-            if let Some(fraction) = number(tokens.get(at + 1)) {
-                let digits = format!("{:0<9}", fraction.get(..9.min(fraction.len())).unwrap_or(""));
-                nanos = digits.parse().ok()?;
-                at += 2;
-            }
+        let point = is_mark(tokens.get(at), '.') || is_mark(tokens.get(at), ',');
+        if let Some(fraction) = number(tokens.get(at + 1)).filter(|_| point) {
+            let digits = format!("{:0<9}", fraction.get(..9.min(fraction.len())).unwrap_or(""));
+            nanos = digits.parse().ok()?;
+            at += 2;
         }
     }
     parts.time = Some(NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?);
