@@ -8,8 +8,10 @@ pub mod duplicates;
 pub mod frequent;
 #[cfg(test)]
 pub(crate) mod harness;
+pub mod image_broken;
 pub mod image_classes;
 pub mod image_patch;
+pub mod image_pattern;
 pub mod outlier_group;
 pub mod part;
 pub mod phrase;
@@ -31,5 +33,7 @@ pub static REGISTRY: &[Entry] = &[
     duplicates::CONFLICT_ENTRY,
     duplicates::FLOOD_ENTRY,
     image_patch::ENTRY,
+    image_pattern::ENTRY,
+    image_broken::ENTRY,
     outlier_group::ENTRY,
 ];

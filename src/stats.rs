@@ -2,6 +2,7 @@
 //! reference. Nothing in here reads data or knows what a row is.
 
 pub mod calibration;
+pub mod dense;
 pub mod divergence;
 pub mod drift;
 pub mod ecdf;

@@ -7,6 +7,7 @@
 
 pub mod patch;
 mod reading;
+pub mod views;
 
 pub use reading::{Images, for_each};
 

@@ -1,0 +1,293 @@
+//! `image-pattern`: a picture, noise or a wave blended into images of one label.
+//!
+//! ```text
+//!  round 1  classes, sizes                          ─► the size of the planes
+//!  round 2  a sample of small planes per class      ─► groups that share a pattern, and what it looks like
+//!  judge    every row of such a class against the pattern
+//! ```
+//!
+//! A blended pattern is too faint for any single image to show it. What gives it away is that its images
+//! deviate from their class in the same direction, where images of other classes hardly vary at all.
+
+mod decide;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use super::image_classes::{Classes, Labels, columns};
+use super::trigger_table::sketch::BottomK;
+use crate::batch::Batch;
+use crate::error::{Result, group_digits};
+use crate::features::image::for_each;
+use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes, View};
+use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::sketch::minhash::mix;
+use decide::Finding;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub const META: Meta = Meta {
+    code: "P171",
+    name: "image-pattern",
+    summary: "images of one label that share a faint pattern: a blended picture, noise or a wave",
+    explain: include_str!("image_pattern/explain.md"),
+    ids: &["MITRE ATLAS AML.T0020", "NIST AI 100-2e2025 NISTAML.023", "OWASP LLM04:2025"],
+};
+
+pub const ENTRY: Entry = Entry {
+    meta: META,
+    build: |context| {
+        Ok(match columns(context) {
+            Ok((image, label)) => Built::one(ImagePattern { image, label }),
+            Err(reason) => Built::not_tested(reason),
+        })
+    },
+};
+
+/// Images sampled in all and per class; at 32 x 32 a sample of this size takes 32 MB.
+const SAMPLE: usize = 16_000;
+const PER_CLASS: (usize, usize) = (64, 1600);
+/// Sizes of images that are told apart.
+const SIZES: usize = 1024;
+
+#[derive(Debug, Clone)]
+pub struct ImagePattern {
+    pub image: String,
+    pub label: String,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum PatternState {
+    Look { labels: Labels, sizes: BTreeMap<(u32, u32), u64> },
+    Sample(Vec<BottomK<Planes>>),
+}
+
+fn keep(sizes: &mut BTreeMap<(u32, u32), u64>) {
+    while sizes.len() > SIZES {
+        sizes.pop_last();
+    }
+}
+
+impl State for PatternState {
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (PatternState::Look { labels, sizes }, PatternState::Look { labels: l, sizes: s }) => {
+                labels.merge(l);
+                for (size, n) in s {
+                    *sizes.entry(size).or_default() += n;
+                }
+                keep(sizes);
+            }
+            (PatternState::Sample(mine), PatternState::Sample(theirs)) => {
+                mine.iter_mut().zip(theirs).for_each(|(a, b)| a.merge(b, |_, _| {}));
+            }
+            _ => unreachable!("states of one round are merged"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PatternModel {
+    stopped: Option<String>,
+    classes: Classes,
+    grid: Option<Grid>,
+    images: u64,
+    /// Images whose size is not that of most.
+    resized: u64,
+    sampled: u64,
+    /// Classes with too few images to be looked at.
+    small: u64,
+    findings: Vec<Finding>,
+}
+
+impl Rule for ImagePattern {
+    const META: Meta = META;
+    type State = PatternState;
+    type Model = PatternModel;
+
+    fn columns(&self) -> Vec<String> {
+        vec![self.image.clone(), self.label.clone()]
+    }
+
+    fn start(&self, round: &Round<'_, PatternModel>) -> PatternState {
+        match round.model {
+            None => PatternState::Look { labels: Labels::default(), sizes: BTreeMap::new() },
+            Some(model) => {
+                let classes = model.classes.list.len();
+                let each = (SAMPLE / classes.max(1)).clamp(PER_CLASS.0, PER_CLASS.1);
+                PatternState::Sample(vec![BottomK::new(each); classes])
+            }
+        }
+    }
+
+    fn observe(&self, round: &Round<'_, PatternModel>, state: &mut PatternState, batch: &Batch) -> Result<()> {
+        match (state, round.model) {
+            (PatternState::Look { labels, sizes }, _) => {
+                labels.observe(batch, &self.label);
+                for_each(batch, &self.image, |_, image| {
+                    if let Some(Ok(r)) = image {
+                        *sizes.entry((r.width as u32, r.height as u32)).or_default() += 1;
+                        keep(sizes);
+                    }
+                });
+            }
+            (PatternState::Sample(samples), Some(model)) => {
+                let Some(grid) = model.grid else { return Ok(()) };
+                let labels = model.classes.read(batch, &self.label);
+                for_each(batch, &self.image, |row, image| {
+                    if let (Some(Ok(raster)), Some(class)) = (image, labels[row]) {
+                        let key = mix(raster.content() ^ mix(round.plan.seed ^ 0x7061_7474));
+                        samples[class as usize].entry(key, || Planes::of(raster, grid));
+                    }
+                });
+            }
+            _ => unreachable!("only the first round has no model"),
+        }
+        Ok(())
+    }
+
+    fn finish(&self, round: &Round<'_, PatternModel>, state: PatternState) -> Result<Step<PatternModel>> {
+        let stop = |reason| Ok(Step::Done(PatternModel { stopped: Some(reason), ..PatternModel::default() }));
+        match (state, round.model) {
+            (PatternState::Look { labels, sizes }, _) => {
+                let Some((&(w, h), &most)) = sizes.iter().max_by_key(|(size, n)| (**n, std::cmp::Reverse(**size))) else {
+                    return stop(format!("`{}` holds no image that could be decoded", self.image));
+                };
+                let grid = Grid::of(w as usize, h as usize);
+                if grid.width.min(grid.height) < LEAST_SIDE {
+                    return stop(format!("images of {w} x {h} are too small to hold a pattern"));
+                }
+                let classes = match labels.classes(&self.label) {
+                    Ok(classes) => classes,
+                    Err(reason) => return stop(reason),
+                };
+                let small = classes.list.iter().filter(|c| c.rows < decide::CLASS as u64).count();
+                if small == classes.list.len() {
+                    return stop(format!("no class has {} images", decide::CLASS));
+                }
+                let images: u64 = sizes.values().sum();
+                let model = PatternModel {
+                    classes,
+                    grid: Some(grid),
+                    images,
+                    resized: images - most,
+                    small: small as u64,
+                    ..PatternModel::default()
+                };
+                Ok(Step::Again(model))
+            }
+            (PatternState::Sample(samples), Some(model)) => {
+                let Some(grid) = model.grid else { return stop("no size".into()) };
+                let sampled = samples.iter().map(|s| s.len() as u64).sum();
+                let samples: Vec<decide::Sample<'_>> = samples.iter().map(|s| s.iter().collect()).collect();
+                let findings = decide::findings(&model.classes, &samples, grid);
+                Ok(Step::Done(PatternModel { findings, sampled, ..model.clone() }))
+            }
+            _ => unreachable!("only the first round has no model"),
+        }
+    }
+
+    fn outcome(&self, model: &PatternModel) -> Outcome {
+        let title = format!("patterns in {} against {}", self.image, self.label);
+        if let Some(reason) = &model.stopped {
+            return Outcome::new(title, Status::NotTested(reason.clone()));
+        }
+        let mut o = Outcome::new(title, if model.findings.is_empty() { Status::Pass } else { Status::Fail });
+        o.tested = model.images;
+        o.failing = model.findings.iter().map(|f| f.members as u64).sum();
+        o.columns = Rule::columns(self);
+        let grid = model.grid.unwrap_or(Grid { width: 0, height: 0 });
+        o.message = format!("learned from {} different images at {} x {}", group_digits(model.sampled), grid.width, grid.height);
+        if model.resized > 0 {
+            o.message.push_str(&format!("; {} of another size were resized", group_digits(model.resized)));
+        }
+        if model.small > 0 {
+            o.message.push_str(&format!("; {} classes have under {} images and were not looked at", model.small, decide::CLASS));
+        }
+        o.groups = model.findings.iter().enumerate().map(|(i, f)| self.group(model, i, f)).collect();
+        o
+    }
+
+    fn has_rows(&self, model: &PatternModel) -> bool {
+        !model.findings.is_empty()
+    }
+
+    fn judge(&self, model: &PatternModel, batch: &Batch, out: &mut Findings) -> Result<()> {
+        let Some(grid) = model.grid else { return Ok(()) };
+        let labels = model.classes.read(batch, &self.label);
+        let column = out.intern(&self.image);
+        let names: Vec<(u32, u32)> = model
+            .findings
+            .iter()
+            .enumerate()
+            .map(|(i, f)| {
+                let name = &model.classes.list[f.class].name;
+                let text = format!("shares {} with {} of the {} images of {name} that were sampled", what(f, grid), f.members, f.sampled);
+                (out.intern(&key(model, i, f)), out.intern(&text))
+            })
+            .collect();
+        for_each(batch, &self.image, |row, image| {
+            let (Some(Ok(raster)), Some(class)) = (image, labels[row]) else { return };
+            let mut planes = None;
+            for (f, (group, message)) in model.findings.iter().zip(&names) {
+                if f.class != class as usize {
+                    continue;
+                }
+                let planes = planes.get_or_insert_with(|| Planes::of(raster, grid));
+                let mut vector = Vec::with_capacity(f.view.dimensions(grid));
+                f.view.write(planes, grid, &mut vector);
+                let margin = f.judge.margin(vector);
+                if margin > 0.0 {
+                    let score = if f.action == Action::Quarantine { 0.95 } else { 0.5 };
+                    let hit = out.push(row, f.action, score, *message);
+                    hit.column = column;
+                    hit.group = *group;
+                    hit.statistic = f64::from(margin);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+fn what(f: &Finding, grid: Grid) -> String {
+    match (f.wave, f.view) {
+        (Some(n), View::Rows) => format!("a wave of {n} periods from top to bottom"),
+        (Some(n), _) => format!("a wave of {n} periods from left to right"),
+        (None, view) => format!("a pattern in {} over the {} x {} picture", view.name(), grid.width, grid.height),
+    }
+}
+
+/// Unique among the findings of a run, and the same in the next.
+fn key(model: &PatternModel, at: usize, f: &Finding) -> String {
+    let name = &model.classes.list[f.class].name;
+    let kind = if f.wave.is_some() { "wave" } else { "pattern" };
+    let nth = model.findings[..at].iter().filter(|g| g.class == f.class && g.wave.is_some() == f.wave.is_some()).count();
+    if nth == 0 { format!("{kind} in {name}") } else { format!("{kind} {} in {name}", nth + 1) }
+}
+
+impl ImagePattern {
+    fn group(&self, model: &PatternModel, at: usize, f: &Finding) -> Group {
+        let name = &model.classes.list[f.class].name;
+        let grid = model.grid.unwrap_or(Grid { width: 0, height: 0 });
+        Group {
+            key: key(model, at, f),
+            action: f.action,
+            score: if f.action == Action::Quarantine { 0.95 } else { 0.5 },
+            rows: f.members as u64,
+            with_label: f.members as u64,
+            label: Some(name.clone()),
+            statistic: f.distance,
+            q_value: f64::NAN,
+            message: format!(
+                "{} of {} sampled images labelled {name} share {}, {:.1} grey levels on average; they stand {:.1} spreads apart from the rest of the class",
+                f.members,
+                f.sampled,
+                what(f, grid),
+                f.contrast,
+                f.distance
+            ),
+            reasons: f.reasons.clone(),
+        }
+    }
+}
