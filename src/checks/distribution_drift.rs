@@ -145,9 +145,9 @@ impl DistributionDrift {
         };
         let m = &c.measured;
         let name = self.statistic.name();
-        let mut out = format!("`{}`: {name} {}", a.column, number(m.value));
+        let mut out = format!("`{}`: {name} {}", a.column, distance(m.value));
         if m.raw != m.value {
-            out.push_str(&format!(" ({} before correction)", number(m.raw)));
+            out.push_str(&format!(" ({} before correction)", distance(m.raw)));
         }
         if let Some(error) = c.error {
             out.push_str(&format!(" ± {}", number(error)));
@@ -167,7 +167,7 @@ impl DistributionDrift {
             out.push_str(&format!(", null share {} against {}", percent(c.nulls.1), percent(c.nulls.0)));
         }
         if let Some(new) = c.unseen.filter(|s| *s > 0.0) {
-            out.push_str(&format!(", {} in categories that the baseline lacks", percent(new)));
+            out.push_str(&format!(", {} in categories that the baseline lacks, such as `{}`", percent(new), c.news.join("`, `")));
         }
         if let Verdict::Unknown(why) = &a.verdict {
             out.push_str(&format!(", not evaluated: {why}"));
@@ -260,11 +260,20 @@ fn rows(n: u64) -> String {
     plural(usize::try_from(n).unwrap_or(usize::MAX), "row")
 }
 
+/// A distance, to seven digits: what other programs compute can be compared with it.
+fn distance(x: f64) -> String {
+    let digits = (6 - x.abs().max(1e-3).log10().floor() as i32).clamp(0, 9) as usize;
+    if x == 0.0 || (1e-3..1e6).contains(&x.abs()) { trimmed(format!("{x:.digits$}")) } else { format!("{x:.6e}") }
+}
+
+fn trimmed(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 /// Four digits that matter.
 fn number(x: f64) -> String {
     if x == 0.0 || (1e-3..1e6).contains(&x.abs()) {
-        let text = format!("{:.*}", (3 - x.abs().max(1e-3).log10().floor() as i32).clamp(0, 6) as usize, x);
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        trimmed(format!("{:.*}", (3 - x.abs().max(1e-3).log10().floor() as i32).clamp(0, 6) as usize, x))
     } else {
         format!("{x:.1e}")
     }

@@ -40,7 +40,7 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
 fn learned(args: &Args, threads: usize) -> Result<Profile> {
     let options = match &args.contract {
         Some(path) => super::check::options_for(&crate::contract::parse::load(path)?),
-        None => OpenOptions::default(),
+        None => OpenOptions { stop: Some(super::signals::stop_flag()), ..OpenOptions::default() },
     };
     let source = Source::open(&args.data, &options)?;
     if source.rows() == 0 {

@@ -23,6 +23,8 @@ pub struct Compared {
     pub nulls: (f64, f64),
     /// Share of these rows in categories that the baseline lacks; `None` where nobody can tell.
     pub unseen: Option<f64>,
+    /// The most frequent of these categories, at most three.
+    pub news: Vec<String>,
     /// The textbook value may be off by this much, since a side was no longer held exactly.
     pub error: Option<f64>,
     /// What was compared, for a person: `5 categories`, `10 bins`, `values`.
@@ -99,7 +101,7 @@ fn sampled(base: &Numbers, now: &Numbers, statistic: Statistic, limit: f64, alph
             _ => values::ERROR * (size(&b, base_rows) + size(&n, rows)),
         }
     });
-    Ok(Compared { measured, base_rows, rows, nulls: (0.0, 0.0), unseen: None, error, by: "values".into() })
+    Ok(Compared { measured, base_rows, rows, nulls: (0.0, 0.0), unseen: None, news: Vec::new(), error, by: "values".into() })
 }
 
 fn binned(base: &Numbers, now: &Numbers, nulls: (u64, u64), statistic: Statistic, limit: f64, alpha: f64) -> Compared {
@@ -130,11 +132,26 @@ fn binned(base: &Numbers, now: &Numbers, nulls: (u64, u64), statistic: Statistic
         y.push(after);
     }
     let measured = drift::of_cells(statistic, &x, &y, limit, alpha);
-    Compared { measured, base_rows: x.iter().sum(), rows: y.iter().sum(), nulls: (0.0, 0.0), unseen: None, error: None, by }
+    Compared {
+        measured,
+        base_rows: x.iter().sum(),
+        rows: y.iter().sum(),
+        nulls: (0.0, 0.0),
+        unseen: None,
+        news: Vec::new(),
+        error: None,
+        by,
+    }
+}
+
+/// A category may be a whole text.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 40;
+    if text.chars().count() <= SHOWN { text.to_owned() } else { text.chars().take(SHOWN).chain(['…']).collect() }
 }
 
 fn categories(base: &Texts, now: &Texts, nulls: (u64, u64), statistic: Statistic, limit: f64, alpha: f64) -> Compared {
-    let (x, y, unseen, by) = match (base.categories.counts(), now.categories.counts()) {
+    let (x, y, unseen, news, by) = match (base.categories.counts(), now.categories.counts()) {
         (Some(b), Some(n)) => {
             let mut all: Vec<&str> = b.iter().chain(&n).map(|(t, _)| *t).collect();
             all.sort_unstable();
@@ -143,17 +160,21 @@ fn categories(base: &Texts, now: &Texts, nulls: (u64, u64), statistic: Statistic
             let x: Vec<u64> = all.iter().map(|t| count(&b, t)).collect();
             let y: Vec<u64> = all.iter().map(|t| count(&n, t)).collect();
             let new: u64 = x.iter().zip(&y).filter(|(x, _)| **x == 0).map(|(_, y)| y).sum();
+            let mut news: Vec<(&str, u64)> =
+                all.iter().zip(x.iter().zip(&y)).filter(|(_, (x, _))| **x == 0).map(|(t, (_, y))| (*t, *y)).collect();
+            news.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+            let news = news.into_iter().take(3).map(|(t, _)| shortened(t)).collect();
             let share = new as f64 / y.iter().sum::<u64>().max(1) as f64;
             let by =
                 if all.len() == 1 { "1 category".into() } else { format!("{} categories", crate::error::group_digits(all.len() as u64)) };
-            (x, y, Some(share), by)
+            (x, y, Some(share), news, by)
         }
         // Texts that share a cell are told apart no more: the statistic can only come out smaller.
-        _ => (base.categories.hashed(), now.categories.hashed(), None, "hash cells".to_owned()),
+        _ => (base.categories.hashed(), now.categories.hashed(), None, Vec::new(), "hash cells".to_owned()),
     };
     let (mut x, mut y) = drift::lump(&x, &y);
     x.push(nulls.0);
     y.push(nulls.1);
     let measured = drift::of_cells(statistic, &x, &y, limit, alpha);
-    Compared { measured, base_rows: x.iter().sum(), rows: y.iter().sum(), nulls: (0.0, 0.0), unseen, error: None, by }
+    Compared { measured, base_rows: x.iter().sum(), rows: y.iter().sum(), nulls: (0.0, 0.0), unseen, news, error: None, by }
 }
