@@ -10,7 +10,7 @@
 mod measure;
 
 use arrow::array::{Float64Array, Int8Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use measure::{median, run};
+use measure::{Measured, median, run};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const ROW_GROUP: usize = 1 << 20;
 
@@ -108,15 +109,39 @@ fn decode(path: &Path) {
     });
 }
 
-fn times(what: &str, make: &dyn Fn() -> Command, codes: &[i32]) -> f64 {
-    let runs: Vec<_> = (0..5).map(|_| run(&mut make())).collect();
-    for r in &runs {
-        assert!(r.code.is_some_and(|c| codes.contains(&c)), "{what} ended with {:?}", r.code);
+/// One command of the bench, with the exit codes it may end with.
+struct Case<'a> {
+    what: &'a str,
+    make: Box<dyn Fn() -> Command + 'a>,
+    codes: &'a [i32],
+    /// Times of decoding alone, at most; none for the floor itself.
+    goal: Option<f64>,
+}
+
+/// Runs of each command, taken in turns, so that a slow minute of the machine slows all of them.
+const RUNS: usize = 5;
+
+fn compare(cases: &[Case]) {
+    let mut runs: Vec<Vec<Measured>> = cases.iter().map(|_| Vec::new()).collect();
+    for _ in 0..RUNS {
+        for (case, runs) in cases.iter().zip(&mut runs) {
+            let run = run(&mut (case.make)());
+            assert!(run.code.is_some_and(|c| case.codes.contains(&c)), "{} ended with {:?}", case.what, run.code);
+            runs.push(run);
+        }
     }
-    let peak = runs.iter().map(|r| r.peak).max().unwrap_or(0);
-    let seconds = median(runs.iter().map(|r| r.wall).collect()).as_secs_f64();
-    println!("{what:<28} {seconds:>8.2} s {:>8} MB", peak / 1_000_000);
-    seconds
+    let middle = |runs: &[Measured], of: fn(&Measured) -> Duration| median(runs.iter().map(of).collect()).as_secs_f64();
+    println!("{:<28} {:>9} {:>9} {:>8}", "", "wall", "CPU", "peak");
+    let mut floor = None;
+    for (case, runs) in cases.iter().zip(&runs) {
+        let (wall, cpu) = (middle(runs, |r| r.wall), middle(runs, |r| r.cpu));
+        let peak = runs.iter().map(|r| r.peak).max().unwrap_or(0);
+        println!("{:<28} {wall:>7.2} s {cpu:>7.2} s {:>5} MB", case.what, peak / 1_000_000);
+        let (floor_wall, floor_cpu) = *floor.get_or_insert((wall, cpu));
+        if let Some(goal) = case.goal {
+            println!("{:<28} {:>7.2} × {:>7.2} ×    (goal {goal} ×, 300 MB)", "", wall / floor_wall, cpu / floor_cpu);
+        }
+    }
 }
 
 fn main() {
@@ -134,32 +159,27 @@ fn main() {
         generate(&data, rows);
     }
     let size = std::fs::metadata(&data).expect("made before").len();
-    println!("{rows} rows × 7 columns, {} MB of Parquet, 13 checks", size / 1_000_000);
+    println!("{rows} rows × 7 columns, {} MB of Parquet, 13 checks, median of {RUNS}", size / 1_000_000);
     let own = std::env::current_exe().expect("a running program");
-    let floor = times(
-        "decode alone",
-        &|| {
-            let mut c = Command::new(&own);
-            c.arg("decode").arg(&data);
-            c
-        },
-        &[0],
-    );
     // Stars run from 1 to 4 evenly, so a maximum of 2 fails half of the rows.
-    for (what, stars, codes, goal) in
-        [("check, all pass", "5", [0].as_slice(), 2.0), ("check, half of the rows fail", "2", [1].as_slice(), 4.0)]
-    {
+    let check = |stars: &str| {
         let contract = folder.join(format!("{stars}.yaml"));
         std::fs::write(&contract, CONTRACT.replace("STARS", stars)).expect("the target folder is writable");
-        let seconds = times(
-            what,
-            &|| {
-                let mut c = Command::new(env!("CARGO_BIN_EXE_taster"));
-                c.arg("check").arg(&data).arg("-c").arg(&contract).arg("--out").arg(folder.join("out"));
-                c
-            },
-            codes,
-        );
-        println!("{:<28} {:>8.2} × (goal {goal} ×, 300 MB)", "", seconds / floor);
-    }
+        let (data, out) = (data.clone(), folder.join("out"));
+        Box::new(move || {
+            let mut c = Command::new(env!("CARGO_BIN_EXE_taster"));
+            c.arg("check").arg(&data).arg("-c").arg(&contract).arg("--out").arg(&out);
+            c
+        })
+    };
+    let decode = || {
+        let mut c = Command::new(&own);
+        c.arg("decode").arg(&data);
+        c
+    };
+    compare(&[
+        Case { what: "decode alone", make: Box::new(decode), codes: &[0], goal: None },
+        Case { what: "check, all pass", make: check("5"), codes: &[0], goal: Some(2.0) },
+        Case { what: "check, half of the rows fail", make: check("2"), codes: &[1], goal: Some(4.0) },
+    ]);
 }

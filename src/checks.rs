@@ -4,6 +4,7 @@
 //! own outcome. Poisoning detectors live next door and share only the engine.
 
 mod cells;
+mod dfa;
 mod forms;
 mod row;
 mod scalars;

@@ -1,6 +1,7 @@
 //! C109: a text that its pattern is not found in.
 
 use super::cells::{Cells, each_value, misfit};
+use super::dfa::Table;
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::{Batch, Text};
 use crate::contract::types;
@@ -37,6 +38,8 @@ pub const ENTRY: Entry = Entry { meta: META, build };
 struct PatternMismatch {
     cells: Cells,
     pattern: Regex,
+    /// The same pattern for short texts, where it has few states.
+    table: Option<Table>,
 }
 
 /// A compiled pattern may take this much memory.
@@ -46,25 +49,49 @@ const SIZE_LIMIT: usize = 1 << 20;
 /// bytes) is cheaper to compare than a text to search.
 const MEMO: usize = 1024;
 
+/// Bytes up to which a table look per byte costs less than a search, which skips ahead in a long
+/// text but borrows scratch memory first.
+const SHORT: usize = 64;
+
 impl PatternMismatch {
     fn fails(&self, array: &ArrayRef) -> Result<BooleanBuffer> {
-        if let Some(a) = array.as_string_view_opt() {
-            let views = a.views();
-            // Slot: view and verdict. Equal views of one array are equal texts; view 0 is the empty one.
-            let mut memo = vec![(0_u128, !self.pattern.is_match("")); MEMO];
-            let mut failing = |i: usize| {
+        // A clone owns its scratch memory; threads would queue for that of a shared one.
+        let search = std::cell::OnceCell::new();
+        let slow = |text: &str| !search.get_or_init(|| self.pattern.clone()).is_match(text);
+        let fails = |text: &str| match &self.table {
+            Some(table) if text.len() <= SHORT => table.is_match(text.as_bytes()).map_or_else(|| slow(text), |found| !found),
+            _ => slow(text),
+        };
+        let Some(a) = array.as_string_view_opt() else {
+            let text = Text::of(array.as_ref()).ok_or_else(|| Error::internal(format!("a pattern over {}", array.data_type())))?;
+            return Ok(BooleanBuffer::collect_bool(array.len(), |i| text.get(i).is_some_and(fails)));
+        };
+        let views = a.views();
+        // Slot: view and verdict. Equal views of one array are equal texts; view 0 is the empty one.
+        let mut memo: Vec<(u128, bool)> = Vec::new();
+        let mut remembered = |i: usize| {
+            if memo.is_empty() {
+                memo = vec![(0, fails("")); MEMO];
+            }
+            let view = views[i];
+            let folded = (view as u64 ^ (view >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let slot = &mut memo[(folded >> 54) as usize];
+            if slot.0 != view {
+                *slot = (view, a.is_valid(i) && fails(a.value(i)));
+            }
+            slot.1
+        };
+        Ok(match &self.table {
+            Some(table) => BooleanBuffer::collect_bool(array.len(), |i| {
+                // Texts of up to 12 bytes lie in the view itself, behind their length.
                 let view = views[i];
-                let folded = (view as u64 ^ (view >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                let slot = &mut memo[(folded >> 54) as usize];
-                if slot.0 != view {
-                    *slot = (view, a.is_valid(i) && !self.pattern.is_match(a.value(i)));
-                }
-                slot.1
-            };
-            return Ok(BooleanBuffer::collect_bool(array.len(), &mut failing));
-        }
-        let text = Text::of(array.as_ref()).ok_or_else(|| Error::internal(format!("a pattern over {}", array.data_type())))?;
-        Ok(BooleanBuffer::collect_bool(array.len(), |i| text.get(i).is_some_and(|t| !self.pattern.is_match(t))))
+                let length = view as u32 as usize;
+                let text = view.to_le_bytes();
+                let known = text.get(4..4 + length).and_then(|text| table.is_match(text));
+                known.map_or_else(|| remembered(i), |found| !found)
+            }),
+            None => BooleanBuffer::collect_bool(array.len(), remembered),
+        })
     }
 }
 
@@ -102,7 +129,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             evidence: format!("does not match {written}"),
             threshold: written,
         };
-        built.rules.push(Box::new(RowRule { clause, test: PatternMismatch { cells, pattern: regex } }));
+        built.rules.push(Box::new(RowRule { clause, test: PatternMismatch { cells, pattern: regex, table: Table::of(&pattern.value) } }));
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

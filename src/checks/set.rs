@@ -67,22 +67,12 @@ macro_rules! with_integers {
 }
 
 /// The values of a float array, widened (which is exact), one by one.
-fn floats(array: &ArrayRef, mut f: impl FnMut(f64) -> bool) -> Option<BooleanBuffer> {
+fn floats(array: &ArrayRef, f: impl Fn(f64) -> bool) -> Option<BooleanBuffer> {
     use arrow::datatypes::{Float16Type, Float32Type, Float64Type};
-    let n = array.len();
     Some(match array.data_type() {
-        DataType::Float64 => {
-            let v = array.as_primitive::<Float64Type>().values();
-            BooleanBuffer::collect_bool(n, |i| f(v[i]))
-        }
-        DataType::Float32 => {
-            let v = array.as_primitive::<Float32Type>().values();
-            BooleanBuffer::collect_bool(n, |i| f(f64::from(v[i])))
-        }
-        DataType::Float16 => {
-            let v = array.as_primitive::<Float16Type>().values();
-            BooleanBuffer::collect_bool(n, |i| f(v[i].to_f64()))
-        }
+        DataType::Float64 => mask(array.as_primitive::<Float64Type>().values(), f),
+        DataType::Float32 => mask(array.as_primitive::<Float32Type>().values(), |v| f(f64::from(v))),
+        DataType::Float16 => mask(array.as_primitive::<Float16Type>().values(), |v| f(v.to_f64())),
         _ => return None,
     })
 }
@@ -126,6 +116,78 @@ fn inline_view(b: &[u8]) -> Option<u128> {
     Some(u128::from_le_bytes(view))
 }
 
+/// A set of short texts as views.
+pub enum Views {
+    Table(ViewTable),
+    Sorted(Vec<u128>),
+}
+
+/// No two views of the set share a slot: one multiplication, one look and one comparison answer,
+/// without a branch that depends on the value.
+pub struct ViewTable {
+    slots: Vec<u128>,
+    factor: u64,
+    shift: u32,
+}
+
+/// Slots at most (16 kB: the table shares the fastest cache with the column).
+const MOST_SLOTS: usize = 1024;
+
+impl ViewTable {
+    fn new(views: &[u128]) -> Option<ViewTable> {
+        let least = (2 * views.len()).max(2).next_power_of_two();
+        let sizes = (0..).map(|k| least << k).take_while(|n| *n <= MOST_SLOTS);
+        // Half of all factors are good where there are about as many slots as pairs of views.
+        let tries = sizes.flat_map(|n| (0..32_u64).map(move |i| (n, (2 * i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)));
+        tries.into_iter().find_map(|(n, factor)| {
+            // No view of a short text is all ones.
+            let mut table = ViewTable { slots: vec![u128::MAX; n], factor, shift: 64 - n.trailing_zeros() };
+            let free = views.iter().all(|view| {
+                let slot = table.slot(*view);
+                std::mem::replace(&mut table.slots[slot], *view) == u128::MAX
+            });
+            free.then_some(table)
+        })
+    }
+    fn slot(&self, view: u128) -> usize {
+        let folded = (view as u64) ^ ((view >> 64) as u64).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+        (folded.wrapping_mul(self.factor) >> self.shift) as usize
+    }
+    fn contains(&self, view: u128) -> bool {
+        self.slots[self.slot(view)] == view
+    }
+}
+
+impl Views {
+    fn new(mut views: Vec<u128>) -> Views {
+        views.sort_unstable();
+        views.dedup();
+        match ViewTable::new(&views) {
+            Some(table) => Views::Table(table),
+            None => Views::Sorted(views),
+        }
+    }
+    fn contains(&self, view: u128) -> bool {
+        match self {
+            Views::Table(table) => table.contains(view),
+            Views::Sorted(list) => list.binary_search(&view).is_ok(),
+        }
+    }
+}
+
+/// One bit per value. Where none of 64 is set, which is nearly always so for what the contract
+/// asks, that costs no more than a comparison of the whole stretch at once.
+fn mask<T: Copy>(values: &[T], f: impl Fn(T) -> bool) -> BooleanBuffer {
+    let word = |stretch: &[T]| {
+        if !stretch.iter().fold(false, |any, v| any | f(*v)) {
+            return 0;
+        }
+        stretch.iter().enumerate().fold(0_u64, |word, (i, v)| word | u64::from(f(*v)) << i)
+    };
+    let words: Vec<u64> = values.chunks(64).map(word).collect();
+    BooleanBuffer::new(words.into(), 0, values.len())
+}
+
 /// A set of values of one column type.
 pub enum Set {
     /// Native integers, sorted.
@@ -136,9 +198,9 @@ pub enum Set {
         has_true: bool,
         has_false: bool,
     },
-    /// Short ones as views, sorted; the others whole.
+    /// Short ones as views, the others whole.
     Bytes {
-        short: Vec<u128>,
+        short: Views,
         long: HashSet<Vec<u8>>,
     },
 }
@@ -198,8 +260,7 @@ impl Set {
                 None => drop(long.insert(value.to_vec())),
             }
         }
-        short.sort_unstable();
-        Some(Set::Bytes { short, long })
+        Some(Set::Bytes { short: Views::new(short), long })
     }
 
     /// One bit per row: is the value in the set? The array must have the type the set was made for.
@@ -230,22 +291,23 @@ impl Set {
                 }
             }, else return Err(misfit())),
             Set::Bytes { short, long } => {
-                let few = short.len() <= LINEAR;
-                let has_short = |view: u128| if few { short.contains(&view) } else { short.binary_search(&view).is_ok() };
                 if let Some(a) = array.as_string_view_opt() {
                     let views = a.views();
+                    // No long text has the view of a short one.
+                    if long.is_empty() {
+                        return Ok(match short {
+                            Views::Table(table) => BooleanBuffer::collect_bool(n, |i| table.contains(views[i])),
+                            Views::Sorted(list) => BooleanBuffer::collect_bool(n, |i| list.binary_search(&views[i]).is_ok()),
+                        });
+                    }
                     return Ok(BooleanBuffer::collect_bool(n, |i| {
                         let view = views[i];
                         // A null's view may hold anything; its bytes are never followed.
-                        if (view as u32) <= 12 {
-                            has_short(view)
-                        } else {
-                            !long.is_empty() && a.is_valid(i) && long.contains(a.value(i).as_bytes())
-                        }
+                        if (view as u32) <= 12 { short.contains(view) } else { a.is_valid(i) && long.contains(a.value(i).as_bytes()) }
                     }));
                 }
                 let test = |b: &[u8]| match inline_view(b) {
-                    Some(view) => has_short(view),
+                    Some(view) => short.contains(view),
                     None => long.contains(b),
                 };
                 bytes(array, test).ok_or_else(misfit)?
@@ -375,7 +437,7 @@ impl Interval {
                     if lo == T::MIN && hi == T::MAX {
                         return Ok(BooleanBuffer::new_unset(n));
                     }
-                    BooleanBuffer::collect_bool(n, |i| (v[i] < lo) | (v[i] > hi))
+                    mask(v, |v| (v < lo) | (v > hi))
                 }, else return Err(misfit()))
             }
         })
@@ -385,4 +447,33 @@ impl Interval {
 /// Every native integer fits.
 fn i128_of<T: TryInto<i128>>(v: T) -> i128 {
     v.try_into().unwrap_or(i128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_views_holds_what_was_put_in_and_nothing_else() {
+        let word = |i: usize| format!("{i:x}{}", "y".repeat(i % 9));
+        for size in [0, 1, 2, 3, 8, 20, 100, 1000] {
+            let set = Views::new((0..size).chain(0..size / 2).filter_map(|i| inline_view(word(i).as_bytes())).collect());
+            assert!(size > 20 || matches!(set, Views::Table(_)), "{size}");
+            for i in 0..2 * size + 2 {
+                let view = inline_view(word(i).as_bytes()).unwrap();
+                assert_eq!(set.contains(view), i < size, "{} of {size}", word(i));
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_has_the_bits_of_the_test_at_every_length() {
+        for n in [0, 1, 63, 64, 65, 1000] {
+            for every in [1, 3, 100, 5000] {
+                let values: Vec<i64> = (1..=n).collect();
+                let bits = mask(&values, |v| v % every == 0);
+                assert_eq!(bits, BooleanBuffer::collect_bool(n as usize, |i| values[i] % every == 0));
+            }
+        }
+    }
 }

@@ -43,6 +43,17 @@ struct WrongLength {
 /// Bytes of UTF-8 in one code point, at most.
 const WIDEST: u64 = 4;
 
+/// A view holds so short a text itself, after four bytes for its length, and zeros behind it.
+const INLINE: u32 = 12;
+
+/// Characters of a text that its view holds: all bytes but those that continue a character.
+fn inline_chars(view: u128) -> u64 {
+    const LOW: u128 = u128::from_ne_bytes([1; 16]);
+    let text = view >> 32;
+    let continuing = (text >> 7) & !(text >> 6) & LOW;
+    u64::from((view as u32).wrapping_sub(continuing.count_ones()))
+}
+
 impl WrongLength {
     /// What a byte length says by itself: `Some(failing)`, or `None` when the text must be read.
     fn by_bytes(&self, bytes: u64) -> Option<bool> {
@@ -63,7 +74,10 @@ impl WrongLength {
             LengthUnit::Chars => text.chars().count(),
             LengthUnit::Graphemes => text.graphemes(true).count(),
         } as u64;
-        n < self.min || n > self.max
+        self.misses(n)
+    }
+    fn misses(&self, length: u64) -> bool {
+        (length < self.min) | (length > self.max)
     }
     fn fails(&self, array: &ArrayRef) -> Result<BooleanBuffer> {
         let n = array.len();
@@ -80,7 +94,11 @@ impl WrongLength {
             ($a:expr, $text:expr) => {{
                 let (a, views) = ($a, $a.views());
                 BooleanBuffer::collect_bool(n, |i| {
-                    self.by_bytes((views[i] as u32).into()).unwrap_or_else(|| a.is_valid(i) && $text(a.value(i)))
+                    let bytes = views[i] as u32;
+                    match self.unit {
+                        LengthUnit::Chars if bytes <= INLINE => self.misses(inline_chars(views[i])),
+                        _ => self.by_bytes(bytes.into()).unwrap_or_else(|| a.is_valid(i) && $text(a.value(i))),
+                    }
                 })
             }};
         }
@@ -151,4 +169,17 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         built.rules.push(Box::new(RowRule { clause, test }));
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_counted_inside_a_view() {
+        for text in ["", "a", "zwölf", "日本語", "👍👍👍", "abcdefghijkl", "é\u{0}é"] {
+            let array = arrow::array::StringViewArray::from(vec![text]);
+            assert_eq!(inline_chars(array.views()[0]), text.chars().count() as u64, "{text:?}");
+        }
+    }
 }
