@@ -121,10 +121,15 @@ fn main() {
             })
             .collect();
         let peak = runs.iter().map(|r| r.peak).max().unwrap_or(0);
+        let cpu = measure::median(runs.iter().map(|r| r.cpu).collect()).as_secs_f64();
         let wall = measure::median(runs.into_iter().map(|r| r.wall).collect()).as_secs_f64();
         let each = wall / rows as f64;
         let growth = per_row.map_or(String::new(), |before| format!(", {:.2} x the time per row of the size before", each / before));
-        println!("{rows:>10} rows: {wall:6.2} s, {:.0} MB peak, {:.1} us per row{growth}", peak as f64 / 1e6, each * 1e6);
+        println!(
+            "{rows:>10} rows: {wall:6.2} s, {cpu:.2} s of CPU, {:.0} MB peak, {:.1} us per row{growth}",
+            peak as f64 / 1e6,
+            each * 1e6
+        );
         per_row = Some(each);
     }
 }
