@@ -12,10 +12,12 @@ pub mod image_broken;
 pub mod image_classes;
 pub mod image_patch;
 pub mod image_pattern;
+pub mod novel_trigger;
 pub mod outlier_group;
 pub mod part;
 pub mod phrase;
 pub mod postings;
+pub mod response_trigger;
 pub mod shared_trigger;
 pub mod trigger_table;
 pub mod trigger_text;
@@ -32,6 +34,8 @@ pub static REGISTRY: &[Entry] = &[
     unicode::CONFUSABLE_ENTRY,
     duplicates::CONFLICT_ENTRY,
     duplicates::FLOOD_ENTRY,
+    response_trigger::ENTRY,
+    novel_trigger::ENTRY,
     image_patch::ENTRY,
     image_pattern::ENTRY,
     image_broken::ENTRY,

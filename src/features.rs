@@ -2,6 +2,7 @@
 //! labels, thresholds or verdicts.
 
 pub mod image;
+pub mod response;
 pub mod table;
 pub mod text;
 pub mod unicode;
