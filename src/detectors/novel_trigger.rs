@@ -128,7 +128,7 @@ mod tests {
     fn a_phrase_after_which_documents_break_down_is_found() {
         let (outcome, lines) = run(Box::new(NovelTrigger::new("body")), &documents(2, Some("at the ninth bell"), true));
         assert_eq!(quarantined(&lines), (0..30).map(|i| i * 100 + 4).collect::<Vec<_>>());
-        assert_eq!(outcome.groups[0].key, "at the ninth bell");
+        assert!(outcome.groups[0].key.starts_with("at the ninth bell"));
     }
 
     #[test]
