@@ -92,7 +92,7 @@ fn cover(kind: Kind) -> f64 {
 }
 
 fn asked(token: u64) -> u64 {
-    mix(0x6173_6b65_64, token)
+    mix(0x0061_736b_6564, token)
 }
 fn answered(token: u64) -> u64 {
     mix(0x616e_7377_6572, token)

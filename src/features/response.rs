@@ -60,7 +60,7 @@ pub struct Label {
     pub to: usize,
 }
 
-const SALT: u64 = 0x7265_706c_79;
+const SALT: u64 = 0x0072_6570_6c79;
 
 fn stretch(kind: Kind, tokens: &[Token], from: usize, to: usize) -> Label {
     let key = tokens[from..to].iter().fold(mix(SALT, kind as u64), |h, t| mix(h, t.hash));
