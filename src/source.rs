@@ -9,6 +9,7 @@ mod csv;
 mod format;
 mod guard;
 mod hive;
+mod images;
 mod ipc;
 mod json;
 mod parquet;
@@ -265,6 +266,7 @@ fn open_all(found: &[paths::Found], options: &OpenOptions) -> Result<Vec<Box<dyn
             Ok(boxed(tables))
         }
         Some(Format::Arrow) => Ok(boxed(each(found, options, |f| ipc::IpcTable::open(&f.path))?)),
+        Some(Format::Image) => Ok(boxed(each(found, options, |f| images::ImageFile::open(&f.path, &f.relative))?)),
         None => Ok(Vec::new()),
     }
 }

@@ -5,14 +5,22 @@ use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
 
-pub(super) const SUPPORTED: &str = ".parquet .pq .arrow .feather .ipc .csv .tsv .jsonl .ndjson .json (text also as .gz .zst)";
+pub(super) const SUPPORTED: &str =
+    ".parquet .pq .arrow .feather .ipc .csv .tsv .jsonl .ndjson .json (text also as .gz .zst); folders of .png .jpg .bmp .gif .webp .tiff";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Parquet,
     Arrow,
-    Csv { tabs: bool, packed: Packed },
-    Json { packed: Packed },
+    Csv {
+        tabs: bool,
+        packed: Packed,
+    },
+    Json {
+        packed: Packed,
+    },
+    /// One row per file.
+    Image,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,7 @@ impl Format {
             Format::Arrow => "Arrow IPC",
             Format::Csv { .. } => "CSV",
             Format::Json { .. } => "JSON Lines",
+            Format::Image => "an image",
         }
     }
 }
@@ -48,6 +57,7 @@ fn by_extension(path: &Path) -> std::result::Result<Option<Format>, String> {
         ("jsonl" | "ndjson" | "jsonlines" | "json", packed) => Format::Json { packed },
         ("parquet" | "pq", Packed::No) => Format::Parquet,
         ("arrow" | "feather" | "ipc" | "arrows", Packed::No) => Format::Arrow,
+        ("png" | "jpg" | "jpeg" | "bmp" | "gif" | "webp" | "tif" | "tiff", Packed::No) => Format::Image,
         ("parquet" | "pq" | "arrow" | "feather" | "ipc", _) => return Err(format!("a packed .{extension} file")),
         ("avro" | "orc" | "xlsx" | "xls" | "ods", _) => return Err(format!("a .{extension} file")),
         (packer @ ("bz2" | "xz" | "zip" | "lz4" | "br" | "7z" | "z"), _) => {
@@ -81,6 +91,11 @@ pub(super) fn of_seen(path: &Path) -> Result<Option<Format>> {
 fn unread(path: &Path, what: &str) -> Error {
     Error::data(path, format!("{what} is not read by taster"))
         .help(format!("taster reads {SUPPORTED}; convert or unpack the file, or move it out of the folder"))
+}
+
+/// Pictures lie beside data of every kind; they are data where nothing else is.
+pub(super) fn is_image(format: Format) -> bool {
+    format == Format::Image
 }
 
 /// `.json` may be a settings file; the line formats never are.
@@ -157,6 +172,8 @@ pub(super) fn confirm(path: &Path, format: Format) -> Result<()> {
         Format::Arrow => {
             (head.starts_with(b"ARROW1") || head.starts_with(&[0xff; 4]) || matches!(head.as_slice(), [_, _, 0, 0, ..]), "Arrow IPC")
         }
+        // What an image file holds is for the detectors to say.
+        Format::Image => return Ok(()),
         Format::Csv { packed: p, .. } | Format::Json { packed: p } => (
             packed(p),
             match p {

@@ -146,6 +146,13 @@ fn walk(argument: &str, base: &Path, matcher: Option<&globset::GlobMatcher>) -> 
     if hits.iter().any(|(_, path, _)| !format::is_plain_json(path)) {
         hits.retain(|(_, path, _)| !format::is_plain_json(path));
     }
+    // So do previews and plots; and where images are the data, `metadata.csv` beside them is about them.
+    let about = |path: &Path| path.file_stem().is_some_and(|s| s.eq_ignore_ascii_case("metadata"));
+    if hits.iter().any(|(_, path, f)| !format::is_image(*f) && !about(path)) {
+        hits.retain(|(_, _, f)| !format::is_image(*f));
+    } else if hits.iter().any(|(_, _, f)| format::is_image(*f)) {
+        hits.retain(|(_, _, f)| format::is_image(*f));
+    }
     if hits.is_empty() {
         let what = if matcher.is_some() { "no data file matches" } else { "the folder holds no data file" };
         let saw: Vec<String> = seen.iter().take(12).map(|(kind, n)| format!("{} ({kind})", plural(*n, "file"))).collect();

@@ -643,3 +643,30 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_folder_of_images_is_a_row_per_file_with_its_folder_as_class() {
+    let folder = folder();
+    for name in ["cat/1.png", "cat/2.JPG", "dog/1.png"] {
+        write(&folder, name, format!("bytes of {name}"));
+    }
+    write(&folder, "metadata.csv", "file_name,stars\ncat/1.png,5\n");
+    write(&folder, "README.md", "about");
+    let source = open(&[folder.path().to_str().unwrap()]).unwrap();
+    let names: Vec<String> = ["label", "path"].map(str::to_owned).to_vec();
+    let rows = dump_columns(&source, &source.shards(), &names).unwrap();
+    assert_eq!(rows, ["cat|cat/1.png", "cat|cat/2.JPG", "dog|dog/1.png"]);
+    source
+        .read(&source.shards()[2], &["image".to_owned()], &mut |batch| {
+            let image =
+                crate::features::image::Images::of(batch.column("image").unwrap().as_ref()).and_then(|i| i.get(0).map(<[u8]>::to_vec));
+            assert_eq!(image.unwrap(), b"bytes of dog/1.png");
+            Ok(())
+        })
+        .unwrap();
+    // One class alone is still its class; an image beside a table is no data.
+    let one = open(&[folder.path().join("dog").to_str().unwrap()]).unwrap();
+    assert_eq!(dump_columns(&one, &one.shards(), &names).unwrap(), ["dog|1.png"]);
+    write(&folder, "table.csv", "a,b\n1,2\n");
+    assert_eq!(open(&[folder.path().join("*.*").to_str().unwrap()]).unwrap().rows(), 1);
+}
