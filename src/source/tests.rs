@@ -667,6 +667,7 @@ fn a_folder_of_images_is_a_row_per_file_with_its_folder_as_class() {
     // One class alone is still its class; an image beside a table is no data.
     let one = open(&[folder.path().join("dog").to_str().unwrap()]).unwrap();
     assert_eq!(dump_columns(&one, &one.shards(), &names).unwrap(), ["dog|1.png"]);
-    write(&folder, "table.csv", "a,b\n1,2\n");
-    assert_eq!(open(&[folder.path().join("*.*").to_str().unwrap()]).unwrap().rows(), 1);
+    write(&folder, "mixed/preview.png", "a plot");
+    write(&folder, "mixed/table.csv", "a,b\n1,2\n3,4\n");
+    assert_eq!(open(&[folder.path().join("mixed").to_str().unwrap()]).unwrap().rows(), 2);
 }
