@@ -5,6 +5,7 @@ pub mod content;
 pub mod contradiction;
 pub mod draw;
 pub mod duplicates;
+pub mod embedding_shift;
 pub mod frequent;
 #[cfg(test)]
 pub(crate) mod harness;
@@ -39,5 +40,6 @@ pub static REGISTRY: &[Entry] = &[
     image_patch::ENTRY,
     image_pattern::ENTRY,
     image_broken::ENTRY,
+    embedding_shift::ENTRY,
     outlier_group::ENTRY,
 ];

@@ -6,3 +6,4 @@ pub mod response;
 pub mod table;
 pub mod text;
 pub mod unicode;
+pub mod vectors;
