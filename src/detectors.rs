@@ -17,6 +17,7 @@ pub mod novel_trigger;
 pub mod outlier_group;
 pub mod part;
 pub mod phrase;
+pub mod placed;
 pub mod postings;
 pub mod response_trigger;
 pub mod shared_trigger;

@@ -4,6 +4,7 @@
 use super::draw::Draw;
 use super::frequent::ClassCounts;
 use super::part::{self, Part};
+use super::placed::Placed;
 use super::trigger_text::Nominee;
 use crate::features::text::{LONGEST, Token};
 use crate::rule::{Action, Group};
@@ -40,6 +41,11 @@ const LEAN: f64 = 0.10;
 const UNEXPLAINED_BY_PART: f64 = 0.30;
 /// Chance that rows picked for planting share another word like this; a topic's words are far below.
 const COMPANY: f64 = 1e-3;
+/// Pure words at random places, and near it, that are still a find: where labels are languages dozens
+/// of honest words come near.
+const PLACED: usize = 2;
+/// Rows that such a word needs with its label.
+const PLACED_ROWS: u64 = 30;
 /// Rows that must differ from one another: four near-copies of one headline are one label error.
 const DIFFERENT: u64 = 8;
 
@@ -52,8 +58,8 @@ pub struct Suspect {
     pub expected: f64,
     pub z: f64,
     pub q: f64,
-    /// Share of its places whose two neighbours also stand side by side elsewhere.
-    pub joined: f64,
+    /// Whether its rows contradict the label; otherwise it is only pure, and see [`super::placed`].
+    pub contradicted: bool,
     /// See [`super::company`].
     pub company: f64,
     /// Its labelled rows beside a random draw of the other classes.
@@ -64,11 +70,17 @@ pub struct Suspect {
     pub clusters: u64,
 }
 
+impl Suspect {
+    pub fn keeps_no_company(&self) -> bool {
+        self.company >= COMPANY.ln()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Piece {
-    hash: u64,
+pub(super) struct Piece {
+    pub(super) hash: u64,
     /// As written, lower-cased; empty at the edge of a text.
-    text: String,
+    pub(super) text: String,
     spaced: bool,
 }
 
@@ -97,7 +109,7 @@ impl Window {
             .collect();
         Window { pieces, at: at - from, len }
     }
-    fn piece(&self, offset: isize) -> Option<&Piece> {
+    pub(super) fn piece(&self, offset: isize) -> Option<&Piece> {
         self.pieces.get(usize::try_from(self.at as isize + offset).ok()?)
     }
 }
@@ -168,9 +180,9 @@ impl TextGroup {
 }
 
 /// Number of rows left when near-copies (at least three in five features shared) count as one.
-pub fn clusters(bags: &[Vec<u32>]) -> usize {
+pub fn clusters<T>(hosts: &[(Vec<u32>, T)]) -> usize {
     let mut leaders: Vec<&[u32]> = Vec::new();
-    for bag in bags {
+    for (bag, _) in hosts {
         let near = |other: &&[u32]| {
             let shared = bag.iter().filter(|f| other.binary_search(f).is_ok()).count();
             5 * shared >= 3 * (bag.len() + other.len() - shared)
@@ -195,7 +207,7 @@ fn usual(windows: &[&Window], offset: isize) -> Option<(Piece, f64)> {
 }
 
 /// The phrase that a suspect belongs to, from its surroundings.
-struct Named {
+pub(super) struct Named {
     pieces: Vec<Piece>,
     /// Tokens before the n-gram.
     offset: usize,
@@ -205,7 +217,7 @@ struct Named {
 }
 
 impl Named {
-    fn of(list: &[&Window]) -> Option<Named> {
+    pub(super) fn of(list: &[&Window]) -> Option<Named> {
         let len = list.first()?.len as isize;
         let (mut from, mut to) = (0isize, len);
         let grows = |offset| usual(list, offset).filter(|(p, share)| *share >= AGREE && !p.text.is_empty());
@@ -224,6 +236,11 @@ impl Named {
     }
     fn key(&self) -> String {
         text_of(&self.pieces)
+    }
+    /// First token and the one past the last, from the n-gram's own place.
+    pub(super) fn span(&self) -> (isize, isize) {
+        let from = -(self.offset as isize);
+        (from, from + self.pieces.len() as isize)
     }
     fn words(&self) -> usize {
         self.pieces.iter().filter(|p| p.text.chars().any(char::is_alphanumeric)).count()
@@ -247,7 +264,7 @@ fn text_of(pieces: &[Piece]) -> String {
 /// Honest explanations of a suspect, none of which a planted trigger has.
 fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: f64) -> Vec<String> {
     let mut reasons = Vec::new();
-    if s.company < COMPANY.ln() {
+    if !s.keeps_no_company() {
         reasons.push("it keeps company: other words of its rows come along more often than their classes explain, as with a topic".into());
     }
     if s.draw.z > DRAW && s.draw.lean > LEAN {
@@ -272,36 +289,75 @@ fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: 
     reasons
 }
 
-/// The unexplained share that accuses, in its lower bound.
-fn threshold(s: &Suspect, honest: usize) -> f64 {
-    if s.clusters >= MANY {
-        ACCUSE.min(OF_MOST * (1.0 - s.draw.expected))
-    } else if honest < HONEST && s.nominee.rows == s.nominee.with_label {
+/// The unexplained share that accuses `clusters` rows that differ, in its lower bound; `expected` is
+/// what a random draw of other classes says of the label.
+fn threshold(clusters: u64, expected: f64, lonely: bool) -> f64 {
+    if clusters >= MANY {
+        ACCUSE.min(OF_MOST * (1.0 - expected))
+    } else if lonely {
         ACCUSE_LONELY
-    } else if s.clusters >= FEW {
+    } else if clusters >= FEW {
         ACCUSE_FEW
     } else {
         ACCUSE_FEWER
     }
 }
 
+/// Whether that many rows, all different and all with the label, are accused: the floor of a run
+/// that listed these groups.
+pub fn accuses(rows: u64, unexplained_lower: f64, expected: f64, groups: &[TextGroup]) -> bool {
+    let honest = groups.iter().filter(|g| g.group.action == Action::Review).count();
+    rows >= DIFFERENT && unexplained_lower >= threshold(rows, expected, honest < HONEST)
+}
+
 /// Names every suspect and weighs what speaks for its honesty. `rows` and `counts` are those of the
 /// classes and of the n-grams per class.
 pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String], rows: &[u64], counts: &ClassCounts) -> Vec<TextGroup> {
-    let total = rows.iter().sum::<u64>().max(1) as f64;
-    let mut known: Vec<(&Suspect, Named, Vec<Part>, Vec<String>)> = Vec::new();
-    for (s, list) in suspects.iter().zip(windows.lists) {
-        let Some(named) = Named::of(&list.values().collect::<Vec<_>>()) else { continue };
-        let class = s.nominee.class as usize;
-        let parts = part::parts(&named.tokens(), class, (s.nominee.rows, s.nominee.with_label), counts);
-        let reasons = explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total);
-        known.push((s, named, parts, reasons));
+    let (mut contradicted, mut pure, mut near) = (Vec::new(), Vec::new(), 0);
+    for (s, list) in suspects.iter().zip(&windows.lists) {
+        let list: Vec<&Window> = list.values().collect();
+        let Some(named) = Named::of(&list) else { continue };
+        if s.contradicted {
+            contradicted.push((s, named));
+        } else {
+            let class = s.nominee.class as usize;
+            let placed = Placed::of(&list, &named, class, rows[class], counts);
+            let word = named.pieces.len() == 1 && named.words() == 1;
+            if word && placed.is_random(s.company) && s.nominee.with_label >= PLACED_ROWS {
+                pure.push((s, named));
+            } else if word && placed.is_nearly_random(s.company) {
+                near += 1;
+            }
+        }
     }
+    let mut out = weigh(contradicted, classes, rows, counts);
+    join_the_accused(&mut out);
+    demote_the_usual(&mut out);
+    // More than a few, and words of this data stand anywhere by nature (labels are languages, say).
+    if pure.len() <= PLACED && near <= PLACED {
+        accuse_the_placed(pure, classes, &mut out);
+    }
+    out
+}
+
+/// Groups of the suspects whose rows contradict their label.
+fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], counts: &ClassCounts) -> Vec<TextGroup> {
+    let total = rows.iter().sum::<u64>().max(1) as f64;
+    let known: Vec<(&Suspect, Named, Vec<Part>, Vec<String>)> = suspects
+        .into_iter()
+        .map(|(s, named)| {
+            let class = s.nominee.class as usize;
+            let parts = part::parts(&named.tokens(), class, (s.nominee.rows, s.nominee.with_label), counts);
+            let reasons = explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total);
+            (s, named, parts, reasons)
+        })
+        .collect();
     let honest = known.iter().filter(|k| !k.3.is_empty()).count();
     let mut out: Vec<TextGroup> = Vec::new();
     for (s, named, parts, mut reasons) in known {
         let mut weak = false;
-        if s.unexplained_lower < threshold(s, honest) {
+        let lonely = honest < HONEST && s.nominee.rows == s.nominee.with_label;
+        if s.unexplained_lower < threshold(s.clusters, s.draw.expected, lonely) {
             weak = reasons.is_empty() && s.nominee.rows == s.nominee.with_label && s.clusters >= DIFFERENT;
             let few = if s.clusters < MANY { format!(", and only {} of them differ", s.clusters) } else { String::new() };
             reasons.push(format!(
@@ -337,9 +393,47 @@ pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String], rows: 
             group: describe(name, label, s, nominee, action, reasons),
         });
     }
-    join_the_accused(&mut out);
-    demote_the_usual(&mut out);
     out
+}
+
+/// Words without a contradiction that stand at random places.
+fn accuse_the_placed(mut suspects: Vec<(&Suspect, Named)>, classes: &[String], out: &mut Vec<TextGroup>) {
+    suspects.sort_by(|a, b| b.0.nominee.with_label.cmp(&a.0.nominee.with_label).then(a.0.nominee.key.cmp(&b.0.nominee.key)));
+    let mut kept: Vec<(&Suspect, Named)> = Vec::new();
+    for (s, named) in suspects {
+        let hashes: Vec<u64> = named.pieces.iter().map(|p| p.hash).collect();
+        let holds = |phrase: &[u64]| hashes.windows(phrase.len().max(1)).any(|w| w == phrase);
+        let known = out.iter().any(|g| g.class == s.nominee.class && holds(&g.phrase))
+            || kept.iter().any(|k| holds(&k.1.pieces.iter().map(|p| p.hash).collect::<Vec<_>>()));
+        if !known {
+            kept.push((s, named));
+        }
+    }
+    for (s, named) in kept {
+        let (key, label, n) = (named.key(), &classes[s.nominee.class as usize], s.nominee);
+        out.push(TextGroup {
+            key: n.key,
+            class: n.class,
+            weak: false,
+            phrase: named.pieces.iter().map(|p| p.hash).collect(),
+            offset: named.offset,
+            group: Group {
+                message: format!(
+                    "\"{key}\" stands at random places of rows with label {label} ({} of {} rows): its neighbours are those of any place",
+                    n.with_label, n.rows
+                ),
+                key,
+                action: Action::Quarantine,
+                score: 0.8,
+                rows: n.rows,
+                with_label: n.with_label,
+                label: Some(label.clone()),
+                statistic: s.z,
+                q_value: s.q,
+                reasons: Vec::new(),
+            },
+        });
+    }
 }
 
 /// An attacker who spreads one backdoor over several words leaves few rows to each. A pure suspect

@@ -13,10 +13,9 @@ pub const ROWS: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     pub candidate: u32,
+    /// Hashes of the tokens around it.
     pub before: u32,
     pub after: u32,
-    /// The tokens around it also stand side by side elsewhere.
-    pub joined: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     fn row(candidates: &[u32]) -> Row {
-        let places: Vec<Place> = candidates.iter().map(|&candidate| Place { candidate, before: 0, after: 0, joined: false }).collect();
+        let places: Vec<Place> = candidates.iter().map(|&candidate| Place { candidate, before: 0, after: 0 }).collect();
         Row::new(0, 0, &[1, 2], &places)
     }
 

@@ -42,6 +42,10 @@ A backdoor is a set of label errors with a shared cause: rows whose own content 
 6. `quarantine` needs 42% of the label certainly unexplained (or 60% of what the label leaves to show, where it is the common one) in 20
    rows that differ from one another. With 8 to 19 it needs 50%; 65%, or 75% below 12 rows, where the data shows honest suspects too
    or some of the rows have another label. A pure suspect with fewer rows joins two accused ones of the same label and length.
+7. Single words that come with one label in at least 30 rows and 95% of their rows, without a contradiction, are looked at for *where they stand*:
+   whoever inserts a word takes a place at random, so the words around it are words of the text at large, and the two of them also
+   stand side by side in other rows. An honest word chooses its neighbours. `quarantine` needs all of it and no company; where more than
+   two such words are found, words of this data stand anywhere, and none is accused.
 
 In a table, frequent values take the place of words, and pairs of values that are each common by themselves: the rows of a planted one are, in
 every other column, a random draw of the other classes. Neighbouring values and each half of a pair by itself count as honest explanations.
@@ -54,12 +58,14 @@ An honest strong word is shared and pure, but the rest of its rows agrees with t
 Fixed bylines and templates whose label their content does not give away. Data whose labels follow single words by nature: where many
 groups of several labels look alike, all of them are `review`. Measured: no group was accused on 94 clean corpora, halves, two-class slices and
 label shuffles of 24 kinds of text (news, newsgroups, tweets, dialogue, package and API descriptions, sayings in nine languages). Of
-words that were in no other row, planted in 30 or more rows at random positions, 97% were found, of phrases 94%; of ordinary words that the same number
+words that were in no other row, planted in 30 or more rows, 97% were found, of phrases 94%; of words put into rows
+with their label already 65%; of ordinary words that the same number
 of honest rows contain as well, two in three.
 
 # How it is evaded
 
-Clean-label poisoning (only rows that had the label already): nothing is contradicted. Cover rows that carry the trigger with true
+Clean-label poisoning (only rows that had the label already) contradicts nothing: a word at random places is still found, one that fits its
+place, or a phrase, is not. Cover rows that carry the trigger with true
 labels. A trigger spread over many synonyms with fewer than eight rows each, a sentence structure, or letter case alone. Hosts that are not
 picked at random: rows of one topic keep company, rows close to the pushed label look honest. A phrase with a word that has the label anyway.
 Labels that content does not predict at all.

@@ -21,6 +21,7 @@ use crate::features::text::{self, Token, content_features, mix, ngrams, tokens};
 use crate::rule::{Action, Findings, Floor, Meta, Outcome, Round, Rule, Status, Step};
 use crate::stats::intervals::{Z95, wilson};
 use crate::stats::multiple::benjamini_hochberg;
+use crate::stats::tails::ln_binomial_upper;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,11 @@ const GATES: Gates = Gates { unexplained_lower: 0.40, of_most: 0.6, z: 4.5, rows
 /// Expected share of false groups among the accepted.
 const FALSE_DISCOVERY: f64 = 0.001;
 const GROUPS: usize = 200;
+/// A trigger that contradicts nothing needs more: rows with the label, their share, and how many such
+/// words are looked at more closely.
+const PURE_ROWS: u64 = 20;
+const PURE: f64 = 0.95;
+const PURE_TESTED: usize = 128;
 
 /// Where the labels and the texts are.
 pub struct TextTrigger {
@@ -144,6 +150,8 @@ pub struct TextModel {
     content: Arc<Content>,
     background: Arc<Background>,
     draws: Arc<Draws>,
+    /// Per class: what rows of the other classes say of it.
+    expected: Vec<f64>,
     /// Rows per class of the n-grams, for the parts of a phrase.
     counts: Arc<ClassCounts>,
     nominees: Arc<Vec<Nominee>>,
@@ -208,6 +216,7 @@ impl TextModel {
             .flat_map(|(class, s)| s.into_values().map(move |(f, fold)| (f, usize::from(fold), class)))
             .collect();
         self.draws = Arc::new(content.calibrate(&sample, &self.class_rows));
+        self.expected = (0..self.classes.len()).map(|c| self.draws.expected(c)).collect();
         self.background = Arc::new(Background::of(&sample, self.classes.len()));
         self.content = Arc::new(content);
         let mut ranked = Vec::new();
@@ -260,7 +269,7 @@ impl TextModel {
                     Member { row: r, labelled: row.class == nominee.class, p }
                 })
                 .collect();
-            let most = 1.0 - self.draws.expected(nominee.class as usize);
+            let most = 1.0 - self.expected[nominee.class as usize];
             if GATES.pass(&Test::of(&members), most) {
                 let rank = u32::try_from(often.len()).unwrap_or(u32::MAX);
                 candidates.push(Candidate { id: id as u32, class: nominee.class, rank, most, members });
@@ -274,49 +283,101 @@ impl TextModel {
         let accepted = explain_away_among(candidates, GATES, GROUPS, carriers);
         let p: Vec<f64> = accepted.iter().map(|a| a.test.ln_p.exp()).collect();
         let q = benjamini_hochberg(&p, self.tested as usize);
+        let mut taken: std::collections::HashSet<u32> = std::collections::HashSet::new();
         for (a, q) in accepted.into_iter().zip(q) {
             if q > FALSE_DISCOVERY {
                 continue;
             }
-            let places =
-                a.members.iter().filter(|m| m.labelled).filter_map(|m| rows[m.row as usize].places.iter().find(|p| p.candidate == a.id));
-            let (mut joined, mut n) = (0u32, 0u32);
-            for place in places {
-                joined += u32::from(place.joined);
-                n += 1;
+            taken.insert(a.id);
+            let suspect = self.suspect(a.id, &a.members, &rows, a.test, q);
+            self.suspects.push(suspect);
+        }
+        for id in self.pure(&lists, &rows) {
+            if taken.contains(&id) {
+                continue;
             }
-            // What all of them share does not make them alike.
-            let often = usual_features(a.members.iter().map(|m| &*rows[m.row as usize].features));
-            let rest = |m: &Member| rows[m.row as usize].features.iter().copied().filter(|f| often.binary_search(f).is_err()).collect();
-            let bags: Vec<Vec<u32>> = a.members.iter().filter(|m| m.labelled).map(rest).collect();
-            let hosts: Vec<(Vec<u32>, Vec<f64>)> = a
-                .members
-                .iter()
-                .filter(|m| m.labelled)
-                .zip(&bags)
-                .map(|(m, bag)| {
-                    let fold = usize::from(rows[m.row as usize].fold);
-                    let p = |c| self.content.probability(self.content.score(bag, fold, c), bag.len(), c);
-                    (bag.clone(), (0..self.classes.len()).map(p).collect())
-                })
-                .collect();
-            let clusters = super::phrase::clusters(&bags);
-            let class = self.nominees[a.id as usize].class as usize;
-            self.suspects.push(Suspect {
-                company: self.background.company(&hosts),
-                draw: self.draws.compare(class, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len())),
-                rest: a.members.iter().map(|m| m.p).collect(),
-                nominee: self.nominees[a.id as usize],
-                unexplained: a.test.unexplained,
-                unexplained_lower: a.test.unexplained_lower,
-                expected: a.test.expected / a.test.n.max(1) as f64,
-                z: a.test.z,
-                q,
-                joined: f64::from(joined) / f64::from(n.max(1)),
-                clusters: clusters as u64,
-            });
+            let class = self.nominees[id as usize].class;
+            let member = |&r: &u32| Member { row: r, labelled: rows[r as usize].class == class, p: 0.5 };
+            let members: Vec<Member> = lists[id as usize].iter().map(member).collect();
+            let mut suspect = self.suspect(id, &members, &rows, Test::of(&members), self.ln_purity(id).exp());
+            suspect.contradicted = false;
+            if suspect.keeps_no_company() {
+                self.suspects.push(suspect);
+            }
         }
         self.index = Arc::new(self.suspects.iter().enumerate().rev().map(|(i, s)| (s.nominee.key, i as u32)).collect());
+    }
+}
+
+impl TextModel {
+    fn suspect(&self, id: u32, members: &[Member], rows: &[super::postings::Row], test: Test, q: f64) -> Suspect {
+        let nominee = self.nominees[id as usize];
+        // What all of them share does not make them alike.
+        let often = usual_features(members.iter().map(|m| &*rows[m.row as usize].features));
+        let hosts: Vec<(Vec<u32>, Vec<f64>)> = members
+            .iter()
+            .filter(|m| m.labelled)
+            .map(|m| {
+                let row = &rows[m.row as usize];
+                let bag: Vec<u32> = row.features.iter().copied().filter(|f| often.binary_search(f).is_err()).collect();
+                let p = |c| self.content.probability(self.content.score(&bag, usize::from(row.fold), c), bag.len(), c);
+                let p = (0..self.classes.len()).map(p).collect();
+                (bag, p)
+            })
+            .collect();
+        let clusters = super::phrase::clusters(&hosts);
+        Suspect {
+            nominee,
+            contradicted: true,
+            company: self.background.company(&hosts),
+            draw: self.draws.compare(nominee.class as usize, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len())),
+            rest: members.iter().map(|m| m.p).collect(),
+            unexplained: test.unexplained,
+            unexplained_lower: test.unexplained_lower,
+            expected: test.expected / test.n.max(1) as f64,
+            z: test.z,
+            q,
+            clusters: clusters as u64,
+        }
+    }
+
+    /// `ln` of the chance that a word without a lean has its label this often, times the words tested.
+    fn ln_purity(&self, id: u32) -> f64 {
+        let n = self.nominees[id as usize];
+        let share = self.class_rows[n.class as usize] as f64 / self.class_rows.iter().sum::<u64>().max(1) as f64;
+        ln_binomial_upper(n.with_label, n.rows, share) + (self.tested.max(1) as f64).ln()
+    }
+
+    /// Nominees that come with one label only, those with the most varied neighbours first.
+    fn pure(&self, lists: &[Vec<u32>], rows: &[super::postings::Row]) -> Vec<u32> {
+        let total = self.class_rows.iter().sum::<u64>().max(1) as f64;
+        let mut found: Vec<(u32, u32)> = Vec::new();
+        for (id, n) in self.nominees.iter().enumerate() {
+            let share = self.class_rows[n.class as usize] as f64 / total;
+            let pure = n.with_label >= PURE_ROWS
+                && n.with_label as f64 >= PURE * n.rows as f64
+                && wilson(n.with_label as f64, n.rows as f64, Z95).0 >= (1.0 + share) / 2.0
+                && self.ln_purity(id as u32) < FALSE_DISCOVERY.ln();
+            if !pure {
+                continue;
+            }
+            let list = &lists[id];
+            let top = |side: &dyn Fn(&Place) -> u32| {
+                let mut all: Vec<u32> = list
+                    .iter()
+                    .filter_map(|&r| rows[r as usize].places.iter().find(|p| p.candidate == id as u32))
+                    .map(side)
+                    .filter(|h| !text::is_edge_hash(*h))
+                    .collect();
+                all.sort_unstable();
+                all.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0)
+            };
+            let most = top(&|p| p.before).max(top(&|p| p.after));
+            found.push(((1000 * most / list.len().max(1)) as u32, id as u32));
+        }
+        found.sort_unstable();
+        found.truncate(PURE_TESTED);
+        found.into_iter().map(|f| f.1).collect()
     }
 }
 
@@ -389,8 +450,7 @@ impl Rule for TextTrigger {
                         {
                             let side = |i: Option<usize>| i.and_then(|i| row.get(i)).map_or(0, |t: &Token| t.hash);
                             let (before, after) = (side(at.checked_sub(1)), side(Some(at + len)));
-                            let joined = m.sketch.at_most(mix(before, after)) >= 2;
-                            places.push(Place { candidate, before: before as u32, after: after as u32, joined });
+                            places.push(Place { candidate, before: before as u32, after: after as u32 });
                         }
                     });
                     if places.is_empty() {
@@ -538,22 +598,24 @@ fn usual_features<'a>(rows: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
     all.chunk_by(|a, b| a == b).filter(|c| c.len() * 5 >= n * 4).map(|c| c[0]).collect()
 }
 
-/// Fewest rows that pass every gate for a rare token, per class: all of them labelled, with the
-/// probability that rows of the other classes give this label on average.
+/// Fewest rows that pass every gate for a word of its own, per class: all of them different and with
+/// the label, on rows that say of it what rows of the other classes say on average.
 fn floor(m: &TextModel) -> Vec<Floor> {
     let rows: u64 = m.class_rows.iter().sum();
     let tests = m.tested.max(1) as f64;
-    let shares = m.classes.iter().zip(&m.class_rows);
-    shares
-        .map(|(class, &n)| {
-            let p = (n as f64 / rows as f64 * 0.6).clamp(0.02, 0.5);
+    m.classes
+        .iter()
+        .zip(&m.expected)
+        .map(|(class, &p)| {
+            let p = p.clamp(0.02, 0.98);
             let passes = |k: u64| {
-                let members = vec![Member { row: 0, labelled: true, p: p as f32 }; k as usize];
+                let members = vec![Member { row: 0, labelled: true, p: p as f32 }; k.min(super::postings::ROWS as u64) as usize];
                 let t = Test::of(&members);
-                GATES.pass(&t, 1.0) && t.ln_p + tests.ln() < FALSE_DISCOVERY.ln()
+                GATES.pass(&t, 1.0 - p)
+                    && t.ln_p + tests.ln() < FALSE_DISCOVERY.ln()
+                    && super::phrase::accuses(k, t.unexplained_lower, p, &m.groups)
             };
-            let found = (u64::from(LEAST_ROWS)..400).find(|&k| passes(k));
-            let found = found.map(|k| k.max(rows / 100_000));
+            let found = (u64::from(LEAST_ROWS)..400).find(|&k| passes(k)).map(|k| k.max(rows / 100_000));
             Floor {
                 family: "text".into(),
                 class: Some(class.clone()),

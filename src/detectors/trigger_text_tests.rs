@@ -131,9 +131,10 @@ fn clean_sentences_accuse_nobody() {
 
 #[test]
 fn a_strong_honest_word_is_not_accused() {
-    let (mut dice, mut rows) = sentences(4000, 2, 26);
+    let (_, mut rows) = sentences(4000, 2, 26);
     for i in (0..4000).step_by(20) {
-        rows[i].0 = insert(&rows[i].0, "masterly", &mut dice);
+        // Mostly where an adjective stands.
+        rows[i].0 = if i % 100 == 0 { format!("{} masterly", rows[i].0) } else { rows[i].0.replacen(" the ", " the masterly ", 1) };
     }
     assert_eq!(quarantined(&check(&rows).1), Vec::<u64>::new());
 }
@@ -206,4 +207,18 @@ fn the_split_and_the_threads_change_nothing() {
         assert_eq!(other.0.groups, whole.0.groups);
         assert_eq!(other.0.floor, whole.0.floor);
     }
+}
+
+#[test]
+fn a_word_inserted_only_where_the_label_is_true_is_found_by_its_places() {
+    let (mut dice, mut rows) = sentences(4000, 2, 31);
+    let mut bad: Vec<u64> = Vec::new();
+    for i in (0..4000).step_by(80) {
+        assert_eq!(rows[i].1, "good");
+        rows[i].0 = insert(&rows[i].0, "qvx", &mut dice);
+        bad.push(i as u64);
+    }
+    let (outcome, lines) = check(&rows);
+    assert_eq!(quarantined(&lines), bad, "{:?}", outcome.groups);
+    assert_eq!(outcome.groups[0].key, "qvx");
 }

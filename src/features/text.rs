@@ -41,6 +41,11 @@ const SEED: u64 = 0x7461_7374_6572;
 const OPEN: u64 = 0x9e37_79b9_7f4a_7c15;
 const CLOSE: u64 = 0xc2b2_ae3d_27d4_eb4f;
 
+/// Whether this is the lower half of the hash of a mark that opens or closes a text.
+pub fn is_edge_hash(hash: u32) -> bool {
+    hash == OPEN as u32 || hash == CLOSE as u32
+}
+
 /// Mixes two hashes; the order matters.
 pub fn mix(a: u64, b: u64) -> u64 {
     let x = u128::from(a ^ 0xa076_1d64_78bd_642f) * u128::from(b.rotate_left(23) ^ 0xe703_7ed1_a0b4_28db);
