@@ -6,26 +6,37 @@
 mod cells;
 mod dfa;
 mod forms;
+mod limits;
+mod moments;
 mod row;
 mod scalars;
 mod set;
 mod texts;
 
+mod aggregate_bounds;
+mod association;
 mod broken_expression;
 mod class_share;
 mod constant_column;
+mod distinct_count;
+mod distinct_values;
 mod distribution_drift;
 mod duplicate_key;
+mod far_value;
 mod forbidden_value;
 mod invalid_json;
 mod missing_column;
 mod missing_value;
+mod most_common;
 mod not_finite;
 mod not_multiple;
+mod null_share;
 mod out_of_order;
 mod out_of_range;
 mod pattern_mismatch;
+mod poor_fit;
 mod present_value;
+mod repeated_in_row;
 mod row_count;
 mod text_patterns;
 mod unexpected_column;
@@ -33,6 +44,8 @@ mod unknown_value;
 mod wrong_columns;
 mod wrong_format;
 mod wrong_length;
+mod wrong_shares;
+mod wrong_sum;
 mod wrong_type;
 
 #[cfg(test)]
@@ -64,10 +77,21 @@ pub static REGISTRY: &[Entry] = &[
     text_patterns::ENTRY,
     out_of_order::ENTRY,
     constant_column::ENTRY,
+    far_value::ENTRY,
     row_count::ENTRY,
     broken_expression::ENTRY,
     class_share::ENTRY,
     wrong_columns::ENTRY,
+    wrong_sum::ENTRY,
+    repeated_in_row::ENTRY,
+    aggregate_bounds::ENTRY,
+    distinct_count::ENTRY,
+    distinct_values::ENTRY,
+    null_share::ENTRY,
+    most_common::ENTRY,
+    association::ENTRY,
+    wrong_shares::ENTRY,
+    poor_fit::ENTRY,
     distribution_drift::ENTRY,
 ];
 

@@ -5,6 +5,7 @@ pub mod bind;
 pub mod clauses;
 mod columns;
 mod compare;
+pub mod dataset_rules;
 pub mod diagnostics;
 pub mod diff;
 #[cfg(feature = "polars")]
@@ -307,6 +308,8 @@ pub enum RuleKind {
         max: Option<u64>,
     },
     ColumnOrder(Vec<At<String>>),
+    /// The kinds of [`dataset_rules`].
+    Dataset(dataset_rules::DatasetRule),
     Drift(Drift),
 }
 

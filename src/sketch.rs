@@ -2,6 +2,7 @@
 
 pub mod categories;
 pub mod distinct;
+pub mod exact;
 pub mod exact_sum;
 pub mod keys;
 pub mod minhash;

@@ -292,14 +292,16 @@ impl Test<'_> {
             "column_pair_values_to_be_equal" | "column_pair_values_a_to_be_greater_than_b" | "column_pair_values_to_be_in_set" => {
                 self.pair(name)
             }
+            "multicolumn_sum_to_equal" if self.when.is_some() => {
+                let columns: Vec<String> =
+                    a["column_list"].as_array().ok_or("no columns")?.iter().filter_map(Value::as_str).map(quoted).collect();
+                self.expression(format!("{} = {}", columns.join(" + "), a["sum_total"]))
+            }
             "multicolumn_sum_to_equal" => {
                 let columns: Vec<&str> = a["column_list"].as_array().ok_or("no columns")?.iter().filter_map(Value::as_str).collect();
                 let mut rule = json!({"sums": {"columns": columns, "total": a["sum_total"]}});
                 if let Some(t) = &self.tolerance {
                     rule["tolerance"] = json!(t);
-                }
-                if let Some(w) = &self.when {
-                    rule["when"] = json!(w);
                 }
                 self.rule_says(rule)
             }
@@ -322,6 +324,8 @@ impl Test<'_> {
                 let least = if a["p"].is_null() { json!(0.05) } else { a["p"].clone() };
                 self.rule_says(json!({"shares": {"column": self.column()?, "values": p["values"], "weights": p["weights"], "p_value": {"above": least}}}))
             }
+            "column_kl_divergence_to_be_less_than" => self.divergence(),
+            "column_parameterized_distribution_ks_test_p_value_to_be_greater_than" => self.fits(),
             other => Err(format!("`{other}`: no rule of the contract language says this")),
         }
     }
@@ -412,6 +416,102 @@ impl Test<'_> {
             }
         }
         self.column_says(json!({"quantiles": out}))
+    }
+
+    /// Weights that are held out for what the partition leaves empty become weights of the contract.
+    fn divergence(&self) -> Said {
+        let a = self.a;
+        let p = &a["partition_object"];
+        let (Some(weights), Some(threshold)) = (p["weights"].as_array(), a["threshold"].as_f64()) else {
+            return Err("a partition that the tool makes up from the data itself".into());
+        };
+        let number = |v: &Value| v.as_f64().or_else(|| v.as_str().and_then(|s| s.to_lowercase().replace("infinity", "inf").parse().ok()));
+        let mut weights: Vec<f64> = weights.iter().filter_map(number).collect();
+        let (tail, inner) = (a["tail_weight_holdout"].as_f64().unwrap_or(0.0), a["internal_weight_holdout"].as_f64().unwrap_or(0.0));
+        // Empty cells share what is held out for them.
+        let empty = weights.iter().filter(|w| **w == 0.0).count();
+        let fill = if empty > 0 { inner } else { 0.0 };
+        weights.iter_mut().for_each(|w| *w = if *w == 0.0 { fill / empty as f64 } else { *w * (1.0 - fill) });
+        let mut rule = json!({"column": self.column()?, "kl": {"max": threshold}});
+        if p["values"].is_array() {
+            weights.iter_mut().for_each(|w| *w *= 1.0 - tail);
+            rule["values"] = p["values"].clone();
+            rule["other"] = json!(tail);
+        } else {
+            let mut bins: Vec<f64> = p["bins"].as_array().ok_or("a partition without bins")?.iter().filter_map(number).collect();
+            let open = [bins.first() != Some(&f64::NEG_INFINITY), bins.last() != Some(&f64::INFINITY)];
+            // Tails of their own come with the partition, or share what is held out for them.
+            let own: Vec<f64> = p["tail_weights"].as_array().map(|t| t.iter().filter_map(number).collect()).unwrap_or_default();
+            if own.is_empty() {
+                let tails = open.iter().filter(|o| **o).count();
+                weights.iter_mut().for_each(|w| *w *= if tails > 0 { 1.0 - tail } else { 1.0 });
+                if open[0] {
+                    bins.insert(0, f64::NEG_INFINITY);
+                    weights.insert(0, tail / tails as f64);
+                }
+                if open[1] {
+                    bins.push(f64::INFINITY);
+                    weights.push(tail / tails as f64);
+                }
+            } else {
+                bins.insert(0, f64::NEG_INFINITY);
+                weights.insert(0, own[0]);
+                bins.push(f64::INFINITY);
+                weights.push(own.get(1).copied().unwrap_or(0.0));
+            }
+            let edge = |b: &f64| if b.is_infinite() { json!(if *b > 0.0 { ".inf" } else { "-.inf" }) } else { json!(b) };
+            rule["bins"] = Value::Array(bins.iter().map(edge).collect());
+        }
+        rule["weights"] = json!(weights);
+        self.rule_says(json!({"shares": rule}))
+    }
+
+    /// scipy's names of distributions and parameters, by name or in their order.
+    fn fits(&self) -> Said {
+        let a = self.a;
+        let (ours, names): (&str, &[(&str, &str)]) = match a["distribution"].as_str().unwrap_or("") {
+            "norm" => ("normal", &[("mean", "mean"), ("std_dev", "std")]),
+            "uniform" => ("uniform", &[("min", "min"), ("max", "max")]),
+            "expon" => ("exponential", &[("loc", "loc"), ("scale", "scale")]),
+            "gamma" => ("gamma", &[("alpha", "alpha"), ("loc", "loc"), ("scale", "scale")]),
+            "beta" => ("beta", &[("alpha", "alpha"), ("beta", "beta"), ("loc", "loc"), ("scale", "scale")]),
+            "chi2" => ("chi2", &[("df", "df"), ("loc", "loc"), ("scale", "scale")]),
+            other => return Err(format!("the distribution `{other}`")),
+        };
+        let mut parameters = Map::new();
+        match &a["params"] {
+            Value::Object(given) => {
+                for (theirs, mine) in names {
+                    if let Some(v) = given.get(*theirs) {
+                        parameters.insert((*mine).into(), v.clone());
+                    }
+                }
+                // What that tool calls `max` it hands to scipy as the width.
+                if let (Some(low), Some(width), "uniform") =
+                    (given.get("min").and_then(Value::as_f64), given.get("max").and_then(Value::as_f64), ours)
+                {
+                    parameters.insert("max".into(), json!(low + width));
+                }
+            }
+            Value::Array(given) => {
+                let shapes = names.iter().zip(given);
+                parameters.extend(shapes.map(|((_, mine), v)| ((*mine).to_owned(), v.clone())));
+                // scipy writes a uniform distribution as its lower end and its width.
+                if ours == "uniform"
+                    && let (Some(low), Some(width)) = (given.first().and_then(Value::as_f64), given.get(1).and_then(Value::as_f64))
+                {
+                    parameters.insert("max".into(), json!(low + width));
+                }
+            }
+            Value::Null => {}
+            _ => return Err("parameters that are no list".into()),
+        }
+        let least = if a["p_value"].is_null() { json!(0.05) } else { a["p_value"].clone() };
+        let mut rule = json!({"column": self.column()?, "distribution": ours, "p_value": {"min": least}});
+        if !parameters.is_empty() {
+            rule["parameters"] = Value::Object(parameters);
+        }
+        self.rule_says(json!({"fits": rule}))
     }
 
     /// Names of types in Python, numpy and pandas.

@@ -8,7 +8,7 @@
 
 use super::cells::Cells;
 use crate::batch::Batch;
-use crate::contract::{ColumnSpec, Severity, Share};
+use crate::contract::{ColumnSpec, RuleSpec, Severity, Share};
 use crate::error::{Result, Span, group_digits};
 use crate::rule::{Action, Findings, Meta, Outcome, Round, Rule, State, Status, Step};
 use arrow::buffer::BooleanBuffer;
@@ -105,6 +105,24 @@ impl Clause {
             wrong,
             evidence,
             threshold: what.to_owned(),
+        }
+    }
+
+    /// About an entry of `rules` over several columns.
+    pub fn of_rule(rule: &RuleSpec, title: String, columns: &[Cells], wrong: Wrong, evidence: String, threshold: String) -> Clause {
+        let mut reads: Vec<String> = columns.iter().flat_map(Cells::reads).collect();
+        reads.sort();
+        reads.dedup();
+        Clause {
+            title,
+            span: rule.span,
+            severity: rule.severity,
+            tolerance: rule.tolerance.as_ref().map(|t| t.value.clone()),
+            about: columns.iter().map(|c| c.name.clone()).collect(),
+            reads,
+            wrong,
+            evidence,
+            threshold,
         }
     }
 

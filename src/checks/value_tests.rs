@@ -167,3 +167,102 @@ proptest! {
         prop_assert_eq!(regex.is_match(&text), matches(pattern.as_bytes(), text.as_bytes()));
     }
 }
+
+fn whole(clause: &str, array: ArrayRef) -> (Status, Option<f64>) {
+    let r = one(clause, array);
+    let o = r.outcomes.iter().find(|o| !o.title.ends_with("present")).expect("an outcome");
+    (o.status.clone(), o.statistic)
+}
+
+#[test]
+fn aggregates_are_exact_and_nan_meets_no_bound() {
+    assert_eq!(whole("mean: {min: 0.1, max: 0.1}", doubles(vec![Some(0.1); 3])), (Status::Pass, Some(0.1)));
+    assert_eq!(whole("std: {above: 1.15, below: 1.16}", ints(vec![Some(1), Some(1), Some(3), None])).0, Status::Pass);
+    assert_eq!(whole("sum: {max: 9007199254740992}", ints(vec![Some(9_007_199_254_740_992), Some(1)])).0, Status::Fail);
+    assert_eq!(
+        whole("sum: {min: 0.30, max: 0.3}", Arc::new(Decimal128Array::from(vec![10, 20]).with_precision_and_scale(5, 2).unwrap())).0,
+        Status::Pass
+    );
+    assert_eq!(whole("median: {min: 2.5, max: 2.5}", ints(vec![Some(4), Some(1), Some(3), Some(2)])), (Status::Pass, Some(2.5)));
+    assert_eq!(whole("quantiles: {1: {max: -1}}", doubles(vec![Some(-0.5), Some(f64::NEG_INFINITY)])), (Status::Fail, Some(-0.5)));
+    assert_eq!(whole("largest: {below: c}", strings(vec![Some("b"), None, Some("a")])).0, Status::Pass);
+    assert_eq!(whole("smallest: {min: 0}", doubles(vec![Some(-0.0), Some(1.0)])).0, Status::Pass);
+    for clause in ["mean: {min: -1}", "sum: {max: 1}", "median: {min: -1}", "largest: {min: -1}", "smallest: {max: 9}", "std: {min: 0}"] {
+        assert_eq!(whole(clause, doubles(vec![Some(f64::NAN), Some(0.0)])).0, Status::Fail, "{clause}");
+        assert!(matches!(whole(clause, doubles(vec![None])).0, Status::NotEvaluated(_)), "{clause}");
+    }
+}
+
+#[test]
+fn distinct_values_are_counted_and_compared_with_sets() {
+    let v = || ints(vec![Some(1), Some(1), Some(2), Some(5), None]);
+    assert_eq!(whole("distinct: {min: 3, max: 3}", v()), (Status::Pass, Some(3.0)));
+    assert_eq!(whole("unique_share: {max: 75%}", v()), (Status::Pass, Some(0.75)));
+    assert_eq!(whole("unique_share: {max: 74.9%}", v()).0, Status::Fail);
+    assert_eq!(whole("null_share: {max: 20%}", v()), (Status::Pass, Some(0.2)));
+    assert_eq!(whole("distinct_values: {equal: [1, 2, 5]}", v()).0, Status::Pass);
+    assert_eq!(whole("distinct_values: {contain: [1, 3]}", v()).0, Status::Fail);
+    assert_eq!(whole("distinct_values: {inside: [1, 2]}", v()).0, Status::Fail);
+    assert_eq!(whole("most_common: {in: [1]}", v()).0, Status::Pass);
+    assert_eq!(whole("most_common: {in: [1]}", ints(vec![Some(1), Some(2)])).0, Status::Fail);
+    assert_eq!(whole("most_common: {in: [1], ties: true}", ints(vec![Some(1), Some(2)])).0, Status::Pass);
+    for a in encodings(&strings(vec![Some("a"), Some("b"), None])) {
+        assert_eq!(whole("distinct_values: {equal: [a, b]}", a).0, Status::Pass);
+    }
+}
+
+#[test]
+fn far_values_are_found_by_exact_moments() {
+    let mut v = vec![Some(0.0); 99];
+    v.push(Some(1.0));
+    assert_eq!(one("z_score: {max: 3}", doubles(v)).rows("C119"), vec![99]);
+    assert!(one("z_score: {max: 1}", doubles(vec![Some(-1.0), Some(0.0), Some(1.0)])).rows("C119").is_empty());
+    assert_eq!(one("z_score: {below: 1}", doubles(vec![Some(-1.0), Some(0.0), Some(1.0)])).rows("C119"), vec![0, 2]);
+    assert_eq!(one("z_score: {below: 1, sides: upper}", doubles(vec![Some(-1.0), Some(0.0), Some(1.0)])).rows("C119"), vec![2]);
+    assert!(one("z_score: {max: 1}", doubles(vec![Some(7.0), Some(7.0)])).rows("C119").is_empty());
+}
+
+#[test]
+fn rows_add_up_and_differ() {
+    let text = "taster: 1\nrules:\n  - sums: {columns: [a, b], total: 1}\n  - different: [a, b]\n";
+    let a = doubles(vec![Some(0.5), Some(0.7), None, Some(f64::NAN)]);
+    let b = doubles(vec![Some(0.5), Some(0.2), Some(1.0), Some(f64::NAN)]);
+    let r = run(text, vec![("a", a), ("b", b)]);
+    assert_eq!((r.rows("C127"), r.rows("C131")), (vec![1, 3], vec![0, 3]));
+    assert_eq!(r.outcome("a + b").tested, 3);
+}
+
+#[test]
+fn columns_hang_together_as_in_closed_forms() {
+    let text = "taster: 1\nrules:\n  - correlation: {columns: [a, b], min: 1}\n    name: r\n  - cramers_v: {columns: [a, b], max: 0.5}\n    name: v\n";
+    let r = run(text, vec![("a", ints(vec![Some(1), Some(2), Some(3)])), ("b", ints(vec![Some(2), Some(4), Some(6)]))]);
+    assert_eq!((r.outcome("r").statistic, r.outcome("v").statistic), (Some(1.0), Some(1.0)));
+    assert_eq!((&r.outcome("r").status, &r.outcome("v").status), (&Status::Pass, &Status::Fail));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn aggregates_agree_with_the_obvious_for_any_split(v in prop::collection::vec(prop_oneof![Just(None), (-50_i64..50).prop_map(Some)], 1..40), shard in 1_usize..9, batch in 1_usize..9) {
+        let text = "taster: 1\ncolumns:\n  a: {mean: {min: -99}, sum: {min: -9999}, median: {min: -99}, largest: {min: -99}, distinct: {min: 0}, most_common: {in: [1], ties: true}}\n";
+        let frame = RecordBatch::try_from_iter([("a", ints(v.clone()))]).unwrap();
+        let cut = run_split(text, vec![frame.clone()], shard, batch);
+        let all = run_split(text, vec![frame], 1 << 16, 1 << 15);
+        for (x, y) in all.outcomes.iter().zip(&cut.outcomes) {
+            prop_assert_eq!(serde_json::to_string(x).unwrap(), serde_json::to_string(y).unwrap());
+        }
+        let mut values: Vec<i64> = v.into_iter().flatten().collect();
+        prop_assume!(!values.is_empty());
+        values.sort_unstable();
+        let n = values.len();
+        let sum: i64 = values.iter().sum();
+        prop_assert_eq!(all.outcome("a: mean").statistic, Some(sum as f64 / n as f64));
+        prop_assert_eq!(all.outcome("a: sum").statistic, Some(sum as f64));
+        let median = (values[(n - 1) / 2] + values[n / 2]) as f64 / 2.0;
+        prop_assert_eq!(all.outcome("a: median").statistic, Some(median));
+        prop_assert_eq!(all.outcome("a: largest").statistic, Some(values[n - 1] as f64));
+        values.dedup();
+        prop_assert_eq!(all.outcome("a: distinct").statistic, Some(values.len() as f64));
+    }
+}

@@ -85,6 +85,49 @@ pub struct Shares {
     pub max: Option<Share>,
 }
 
+impl Counts {
+    /// `at least 1, at most 5`.
+    pub fn written(&self) -> String {
+        written([self.min.map(|n| n.to_string()), self.max.map(|n| n.to_string())])
+    }
+}
+
+impl Shares {
+    /// `at least 1%, at most 5%`.
+    pub fn written(&self) -> String {
+        written([self.min.as_ref().map(|s| s.text.clone()), self.max.as_ref().map(|s| s.text.clone())])
+    }
+    /// Whether `part / whole` lies within, in integers.
+    pub fn hold(&self, part: u64, whole: u64) -> bool {
+        let times = |a: u64, b: u64| u128::from(a) * u128::from(b);
+        self.min.as_ref().is_none_or(|m| times(part, m.denominator) >= times(m.numerator, whole))
+            && self.max.as_ref().is_none_or(|m| m.covers(part, whole))
+    }
+}
+
+fn written([min, max]: [Option<String>; 2]) -> String {
+    let parts = [min.map(|m| format!("at least {m}")), max.map(|m| format!("at most {m}"))];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How distinct values relate to a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetRelation {
+    Equal,
+    Contain,
+    Inside,
+}
+
+impl SetRelation {
+    pub fn word(self) -> &'static str {
+        match self {
+            SetRelation::Equal => "equal",
+            SetRelation::Contain => "contain",
+            SetRelation::Inside => "inside",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantifier {
     /// One of the patterns must match.
@@ -128,6 +171,18 @@ pub enum ColumnClause {
         written: String,
     },
     Order(u64),
+    /// Mean, median, std, sum, smallest or largest.
+    Aggregate(Bounds),
+    /// Level, as written, bounds.
+    Quantiles(Vec<(f64, String, Bounds)>),
+    Distinct(Counts),
+    UniqueShare(Shares),
+    NullShare(Shares),
+    DistinctValues(SetRelation, Vec<Scalar>),
+    MostCommon {
+        values: Vec<Scalar>,
+        ties: bool,
+    },
 }
 
 /// Every clause that an entry has, in the order of the table.
@@ -161,6 +216,13 @@ fn one(key: &'static str, e: &Entry, sink: &mut Sink) -> Option<ColumnClause> {
         "decreasing" => direction(e, sink).map(|strictly| C::Ordered { falling: true, strictly }),
         "not_constant" => flag(sink, C::NotConstant),
         "z_score" => z_score(e, sink),
+        "mean" | "median" | "std" | "sum" | "smallest" | "largest" => bounds(e, sink).map(C::Aggregate),
+        "quantiles" => quantiles(e, sink).map(C::Quantiles),
+        "distinct" => counts(e, sink).map(C::Distinct),
+        "unique_share" => shares(e, sink).map(C::UniqueShare),
+        "null_share" => shares(e, sink).map(C::NullShare),
+        "distinct_values" => distinct_values(e, sink),
+        "most_common" => most_common(e, sink),
         "order" => sink.count(e).map(|n| C::Order(n.value)),
         _ => None,
     }
@@ -175,6 +237,103 @@ pub fn number(e: &Entry, sink: &mut Sink) -> Option<Decimal> {
         sink.push(d.at(e.value.span));
     }
     read
+}
+
+/// `min`, `max`, `above` and `below` of a map that holds nothing else.
+pub fn bounds(e: &Entry, sink: &mut Sink) -> Option<Bounds> {
+    let f = Fields::read(&keys::BOUNDS, &e.key, &e.value, sink)?;
+    bounds_of(&f, &e.key, sink)
+}
+
+/// The same among other keys of a map.
+pub fn bounds_of(f: &Fields, what: &str, sink: &mut Sink) -> Option<Bounds> {
+    let mut value = |key: &'static str| f.get(key).and_then(|e| columns::value(&e.value, key, sink));
+    let b = Bounds { min: value("min"), max: value("max"), above: value("above"), below: value("below") };
+    if b == Bounds::default() {
+        let d = Diagnostic::new("C008", format!("`{what}` bounds nothing")).at(f.span);
+        sink.push(d.help("give it `min`, `max`, `above` or `below`"));
+        return None;
+    }
+    // As numbers where both are; of other types the check compares.
+    fn number(s: &Option<Scalar>) -> Option<(f64, &Scalar)> {
+        let s = s.as_ref()?;
+        s.text.parse().ok().map(|n| (n, s))
+    }
+    let low = number(&b.min).or_else(|| number(&b.above));
+    let high = number(&b.max).or_else(|| number(&b.below));
+    if let (Some((low, l)), Some((high, h))) = (low, high) {
+        let open = b.above.is_some() || b.below.is_some();
+        if low > high || open && low == high {
+            let d = Diagnostic::new("C007", format!("nothing lies between {} and {}", l.text, h.text)).at(l.span);
+            sink.push(d.help("swap them?"));
+            return None;
+        }
+    }
+    Some(b)
+}
+
+fn quantiles(e: &Entry, sink: &mut Sink) -> Option<Vec<(f64, String, Bounds)>> {
+    let Kind::Map(entries) = &e.value.kind else {
+        let d =
+            Diagnostic::new("C004", format!("`quantiles` wants a map from level to bounds, here is {}", e.value.what())).at(e.value.span);
+        sink.push(d.help("written `quantiles: {0.95: {max: 7}}`"));
+        return None;
+    };
+    let mut out = Vec::with_capacity(entries.len());
+    for one in entries {
+        let level = Decimal::parse(&one.key).map(|d| d.as_f64()).filter(|l| (0.0..=1.0).contains(l));
+        let Some(level) = level else {
+            let d = Diagnostic::new("C004", format!("`{}` is no level of a quantile", one.key)).at(one.key_span);
+            sink.push(d.help("a level is a decimal between 0 and 1; 0.5 is the median"));
+            return None;
+        };
+        out.push((level, one.key.clone(), bounds(one, sink)?));
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+pub fn counts(e: &Entry, sink: &mut Sink) -> Option<Counts> {
+    let f = Fields::read(&keys::COUNTS, &e.key, &e.value, sink)?;
+    let (min, max) = (f.get("min").and_then(|e| sink.count(e)), f.get("max").and_then(|e| sink.count(e)));
+    if f.get("min").is_none() && f.get("max").is_none() {
+        columns::no_bounds(&e.key, f.span, sink);
+    }
+    columns::min_max(min.as_ref(), max.as_ref(), sink);
+    Some(Counts { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+}
+
+fn shares(e: &Entry, sink: &mut Sink) -> Option<Shares> {
+    let f = Fields::read(&keys::SHARES, &e.key, &e.value, sink)?;
+    let (min, max) = (f.get("min").and_then(|e| sink.share(e)), f.get("max").and_then(|e| sink.share(e)));
+    if f.get("min").is_none() && f.get("max").is_none() {
+        columns::no_bounds(&e.key, f.span, sink);
+    }
+    if let (Some(a), Some(b)) = (&min, &max)
+        && !b.value.covers(a.value.numerator, a.value.denominator)
+    {
+        let d =
+            Diagnostic::new("C007", format!("no share lies between a min of {} and a max of {}", a.value.text, b.value.text)).at(a.span);
+        sink.push(d.help("swap them?"));
+    }
+    Some(Shares { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+}
+
+fn distinct_values(e: &Entry, sink: &mut Sink) -> Option<ColumnClause> {
+    let f = Fields::read(&keys::DISTINCT_VALUES, "distinct_values", &e.value, sink)?;
+    let said = [("equal", SetRelation::Equal), ("contain", SetRelation::Contain), ("inside", SetRelation::Inside)];
+    let given: Vec<_> = said.into_iter().filter_map(|(key, r)| f.get(key).map(|e| (r, e))).collect();
+    let [(relation, e)] = given.as_slice() else {
+        sink.push(Diagnostic::new("C008", "`distinct_values` needs one of `equal`, `contain` and `inside`").at(f.span));
+        return None;
+    };
+    columns::set(e, sink).map(|s| ColumnClause::DistinctValues(*relation, s.value))
+}
+
+fn most_common(e: &Entry, sink: &mut Sink) -> Option<ColumnClause> {
+    let f = Fields::read(&keys::MOST_COMMON, "most_common", &e.value, sink)?;
+    let ties = f.get("ties").and_then(|e| sink.bool(e)).is_some_and(|b| b.value);
+    let values = f.get("in").and_then(|e| columns::set(e, sink))?;
+    Some(ColumnClause::MostCommon { values: values.value, ties })
 }
 
 fn multiple_of(e: &Entry, sink: &mut Sink) -> Option<Decimal> {

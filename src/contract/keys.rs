@@ -184,19 +184,19 @@ pub static COLUMN: Section = Section {
         key("increasing", Shape::Direction, "Values never fall from row to row; `strictly`: they always rise."),
         key("decreasing", Shape::Direction, "Values never rise from row to row; `strictly`: they always fall."),
         key("not_constant", Shape::Bool, "True: more than one value."),
-        later("z_score", "How many standard deviations a value may lie from the mean."),
-        later("mean", "Bounds on the mean."),
-        later("median", "Bounds on the median."),
-        later("std", "Bounds on the standard deviation (of a sample: n - 1)."),
-        later("sum", "Bounds on the sum."),
-        later("smallest", "Bounds on the smallest value."),
-        later("largest", "Bounds on the largest value."),
-        later("quantiles", "Bounds on quantiles by their level: `{0.95: {max: 7}}`."),
-        later("distinct", "Bounds on the number of distinct values."),
-        later("unique_share", "Bounds on distinct values over values."),
-        later("null_share", "Bounds on the share of nulls."),
-        later("distinct_values", "A set that the distinct values equal, contain or stay inside."),
-        later("most_common", "Values of which one is the most common."),
+        key("z_score", Shape::Map(&Z_SCORE), "How many standard deviations a value may lie from the mean."),
+        key("mean", Shape::Map(&BOUNDS), "Bounds on the mean."),
+        key("median", Shape::Map(&BOUNDS), "Bounds on the median."),
+        key("std", Shape::Map(&BOUNDS), "Bounds on the standard deviation (of a sample: n - 1)."),
+        key("sum", Shape::Map(&BOUNDS), "Bounds on the sum."),
+        key("smallest", Shape::Map(&BOUNDS), "Bounds on the smallest value."),
+        key("largest", Shape::Map(&BOUNDS), "Bounds on the largest value."),
+        key("quantiles", Shape::Named(&BOUNDS), "Bounds on quantiles by their level: `{0.95: {max: 7}}`."),
+        key("distinct", Shape::Map(&COUNTS), "Bounds on the number of distinct values."),
+        key("unique_share", Shape::Map(&SHARES), "Bounds on distinct values over values."),
+        key("null_share", Shape::Map(&SHARES), "Bounds on the share of nulls."),
+        key("distinct_values", Shape::Map(&DISTINCT_VALUES), "A set that the distinct values equal, contain or stay inside."),
+        key("most_common", Shape::Map(&MOST_COMMON), "Values of which one is the most common."),
         key("order", Shape::Count, "Position of the column, counted from 0."),
         later("references", "foreign key of one column"),
     ],
@@ -267,6 +267,88 @@ pub static COUNTS: Section = Section {
     hints: &[],
 };
 
+pub static BOUNDS: Section = Section {
+    name: "bounds",
+    keys: &[
+        key("min", Shape::Value, "At least this."),
+        key("max", Shape::Value, "At most this."),
+        key("above", Shape::Value, "More than this."),
+        key("below", Shape::Value, "Less than this."),
+    ],
+    hints: &[("exclusive", "`above` and `below` exclude the end")],
+};
+
+pub static SHARES: Section = Section {
+    name: "bounds on a share",
+    keys: &[key("min", Shape::Share, "At least this share."), key("max", Shape::Share, "At most this share.")],
+    hints: &[],
+};
+
+pub static DISTINCT_VALUES: Section = Section {
+    name: "`distinct_values`",
+    keys: &[
+        key("equal", Shape::List(&Shape::Value), "Exactly these values occur."),
+        key("contain", Shape::List(&Shape::Value), "Each of these values occurs."),
+        key("inside", Shape::List(&Shape::Value), "No other value occurs."),
+    ],
+    hints: &[("in", "did you mean `inside`?")],
+};
+
+pub static MOST_COMMON: Section = Section {
+    name: "`most_common`",
+    keys: &[
+        needed("in", Shape::List(&Shape::Value), "The most common value is one of these."),
+        key("ties", Shape::Bool, "True: it is enough that one of several equally common values is listed. Default: false."),
+    ],
+    hints: &[("values", "did you mean `in`?")],
+};
+
+pub static SUMS: Section = Section {
+    name: "`sums`",
+    keys: &[
+        needed("columns", Shape::List(&Shape::Text), "Columns that are added."),
+        needed("total", Shape::Number, "What they add up to."),
+    ],
+    hints: &[],
+};
+
+pub static PAIR: Section = Section {
+    name: "a rule about two columns",
+    keys: &[
+        needed("columns", Shape::List(&Shape::Text), "The two columns."),
+        key("min", Shape::Number, "At least this."),
+        key("max", Shape::Number, "At most this."),
+        key("above", Shape::Number, "More than this."),
+        key("below", Shape::Number, "Less than this."),
+    ],
+    hints: &[],
+};
+
+pub static WEIGHTED: Section = Section {
+    name: "`shares`",
+    keys: &[
+        needed("column", Shape::Text, "The column."),
+        key("values", Shape::List(&Shape::Value), "Values, each a cell of its own."),
+        key("bins", Shape::List(&Shape::Number), "Edges of the cells of a column of numbers; `-.inf` and `.inf` may be the outermost."),
+        needed("weights", Shape::List(&Shape::Number), "Expected weight of each cell."),
+        key("other", Shape::Number, "Expected weight of what lies in no cell. Default: 0."),
+        key("p_value", Shape::Map(&BOUNDS), "Bounds on the p-value of a chi-square test."),
+        key("kl", Shape::Map(&BOUNDS), "Bounds on the Kullback-Leibler divergence from the weights, in nats."),
+    ],
+    hints: &[("p", "did you mean `p_value`?"), ("threshold", "did you mean `kl: {max: ...}`?")],
+};
+
+pub static FITS: Section = Section {
+    name: "`fits`",
+    keys: &[
+        needed("column", Shape::Text, "The column."),
+        needed("distribution", Shape::OneOf(super::dataset_rules::DISTRIBUTION_NAMES), "The distribution."),
+        key("parameters", Shape::Anything, "Its parameters by name."),
+        needed("p_value", Shape::Map(&BOUNDS), "Bounds on the p-value of a Kolmogorov-Smirnov test."),
+    ],
+    hints: &[("params", "did you mean `parameters`?")],
+};
+
 /// The kinds of rule; an entry of `rules` has exactly one of them.
 pub static RULE_KINDS: Section = Section {
     name: "a rule",
@@ -283,11 +365,12 @@ pub static RULE_KINDS: Section = Section {
         later("retention", "age of the oldest row"),
         key("column_count", Shape::Map(&COUNTS), "How many columns there are."),
         key("column_order", Shape::List(&Shape::Text), "All columns, in order."),
-        later("correlation", "bounds on the correlation of two columns"),
-        later("cramers_v", "bounds on the association of two columns"),
-        later("sums", "sums across columns"),
-        later("different", "values that differ within a row"),
-        later("shares", "shares of values against given weights"),
+        key("correlation", Shape::Map(&PAIR), "Bounds on the correlation of two columns."),
+        key("cramers_v", Shape::Map(&PAIR), "Bounds on the association of two columns of categories."),
+        key("sums", Shape::Map(&SUMS), "Columns of each row that add up to a total."),
+        key("different", Shape::List(&Shape::Text), "Columns of which no two hold the same value in a row."),
+        key("fits", Shape::Map(&FITS), "A named distribution that a column of numbers follows."),
+        key("shares", Shape::Map(&WEIGHTED), "Shares of values or bins against given weights."),
         later("same_input", "same input with different labels"),
         later("near_duplicates", "bounds on near-duplicates"),
         later("contamination", "rows of named evaluation sets"),

@@ -2,9 +2,9 @@
 
 use super::columns::{min_max, no_bounds, severity};
 use super::fields::{Fields, Sink, known, not_supported};
-use super::keys::{COUNTS, DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
+use super::keys::{DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
 use super::tree::{Entry, Kind, Node};
-use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity};
+use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity, dataset_rules};
 use crate::error::{Diagnostic, Span};
 use crate::stats::drift::Statistic;
 
@@ -79,7 +79,8 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
         "expression" => sink.expression(e).map(RuleKind::Expression),
         "column_count" => column_count(e, sink),
         "column_order" => unique_names(e, sink).map(RuleKind::ColumnOrder),
-        _ => label_share(e, columns, sink),
+        "label_share" => label_share(e, columns, sink),
+        _ => dataset_rules::read(e, sink).map(RuleKind::Dataset),
     }?;
     shared_fits(&kind, &shared, e, entries, sink);
     Some(RuleSpec { kind, ..shared })
@@ -87,7 +88,11 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
 
 /// Shared keys that mean nothing for the kind, or not yet.
 fn shared_fits(kind: &RuleKind, shared: &RuleSpec, e: &Entry, entries: &[Entry], sink: &mut Sink) {
-    let row_rule = matches!(kind, RuleKind::Expression(_) | RuleKind::Unique(_));
+    let row_rule = match kind {
+        RuleKind::Expression(_) | RuleKind::Unique(_) => true,
+        RuleKind::Dataset(rule) => rule.is_about_rows(),
+        _ => false,
+    };
     for other in entries {
         match other.key.as_str() {
             "tolerance" if !row_rule => {
@@ -124,13 +129,7 @@ fn rows(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
 }
 
 fn column_count(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
-    let f = Fields::read(&COUNTS, "column_count", &e.value, sink)?;
-    let (min, max) = (f.get("min").and_then(|e| sink.count(e)), f.get("max").and_then(|e| sink.count(e)));
-    if f.get("min").is_none() && f.get("max").is_none() {
-        no_bounds("column_count", f.span, sink);
-    }
-    min_max(min.as_ref(), max.as_ref(), sink);
-    Some(RuleKind::ColumnCount { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+    super::clauses::counts(e, sink).map(|c| RuleKind::ColumnCount { min: c.min, max: c.max })
 }
 
 /// Columns, each named once.

@@ -153,12 +153,22 @@ columns:
   label: {type: string, role: label, allowed: [a, b], forbidden: [c]}
   absent: {type: string}
   key2: {type: int64}
+  num*: {mean: {min: 0}, median: {max: 5}, std: {above: 1}, sum: {below: 3}, quantiles: {0.25: {min: 1}}, smallest: {min: 0}, z_score: {max: 2}}
+  *key: {largest: {max: 3}, distinct: {max: 3}, unique_share: {min: 50%}, null_share: {max: 1%}, z_score: {max: 1}, mean: {max: 3}, median: {min: 3}}
+  labe?: {most_common: {in: [c], ties: true}, distinct_values: {equal: [a, b]}, largest: {max: b}, distinct: {min: 2}}
   n*r: {finite: true, multiple_of: 2.5, not_constant: true, decreasing: true}
   k?y: {increasing: strictly, is_null: true}
   te?t: {format: hostname, json_schema: {type: integer}, not_like: 'plain%', order: 2}
 extra_columns: warn
 rules:
   - rows: {min: 10, max: 50}
+  - sums: {columns: [key, number], total: 10}
+  - different: [text, label]
+  - correlation: {columns: [key, number], max: 0.5}
+  - cramers_v: {columns: [text, label], max: 0.5}
+  - shares: {column: label, values: [a, b], weights: [0.5, 0.5], kl: {max: 0.1}}
+  - shares: {column: key, bins: [0, 50, 100], weights: [1, 1], p_value: {min: 0.01}}
+  - fits: {column: key, distribution: uniform, parameters: {max: 120}, p_value: {min: 0.01}}
   - unique: [number, label]
   - label_share: {max: 40%}
   - expression: >-

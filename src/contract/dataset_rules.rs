@@ -1,0 +1,226 @@
+//! The kinds of rule that speak about several columns, another file or the dataset as a whole, beyond
+//! the first ones in [`super::rules`]. Each is read to one [`DatasetRule`]; what the data makes of it
+//! is said by the check of the same name.
+
+use super::clauses::{self, Bounds, Decimal};
+use super::columns::set;
+use super::fields::{Fields, Sink};
+use super::tree::{Entry, Kind};
+use super::{At, Scalar, keys};
+use crate::error::Diagnostic;
+
+/// Distributions by name, with the parameters each takes and what they are when left out.
+pub const DISTRIBUTIONS: &[(&str, &[(&str, Option<f64>)])] = &[
+    ("normal", &[("mean", Some(0.0)), ("std", Some(1.0))]),
+    ("uniform", &[("min", Some(0.0)), ("max", Some(1.0))]),
+    ("exponential", &[("loc", Some(0.0)), ("scale", Some(1.0))]),
+    ("gamma", &[("alpha", None), ("loc", Some(0.0)), ("scale", Some(1.0))]),
+    ("beta", &[("alpha", None), ("beta", None), ("loc", Some(0.0)), ("scale", Some(1.0))]),
+    ("chi2", &[("df", None), ("loc", Some(0.0)), ("scale", Some(1.0))]),
+];
+
+/// The names alone.
+pub const DISTRIBUTION_NAMES: &[&str] = &["normal", "uniform", "exponential", "gamma", "beta", "chi2"];
+
+#[derive(Debug, Clone)]
+pub enum Partition {
+    /// One cell for each value.
+    Values(Vec<Scalar>),
+    /// Edges in rising order; a value on an edge belongs to the cell above, but on the last edge to the last cell.
+    Bins(Vec<f64>),
+}
+
+#[derive(Debug, Clone)]
+pub enum DatasetRule {
+    Sums {
+        columns: Vec<At<String>>,
+        total: Decimal,
+        written: String,
+    },
+    Different(Vec<At<String>>),
+    CramersV {
+        columns: Vec<At<String>>,
+        bounds: Bounds,
+    },
+    Correlation {
+        columns: Vec<At<String>>,
+        bounds: Bounds,
+    },
+    Shares {
+        column: At<String>,
+        partition: Partition,
+        weights: Vec<f64>,
+        /// Weight of everything that lies in no cell.
+        other: f64,
+        p_value: Option<Bounds>,
+        kl: Option<Bounds>,
+    },
+    Fits {
+        column: At<String>,
+        distribution: &'static str,
+        parameters: Vec<f64>,
+        p_value: Bounds,
+    },
+}
+
+impl DatasetRule {
+    /// Whether single rows break it, so that a tolerance means something.
+    pub fn is_about_rows(&self) -> bool {
+        matches!(self, DatasetRule::Sums { .. } | DatasetRule::Different(_))
+    }
+}
+
+/// Reads the rule under one of this file's keys.
+pub fn read(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    match e.key.as_str() {
+        "sums" => sums(e, sink),
+        "different" => several(e, sink).map(DatasetRule::Different),
+        "cramers_v" => pair(e, sink).map(|(columns, bounds)| DatasetRule::CramersV { columns, bounds }),
+        "correlation" => pair(e, sink).map(|(columns, bounds)| DatasetRule::Correlation { columns, bounds }),
+        "shares" => shares(e, sink),
+        _ => fits(e, sink),
+    }
+}
+
+/// Two or more columns, each once.
+fn several(e: &Entry, sink: &mut Sink) -> Option<Vec<At<String>>> {
+    let names = sink.texts(e);
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].iter().any(|n| n.value == name.value) {
+            sink.push(Diagnostic::new("C006", format!("`{}` is named twice", name.value)).at(name.span).help("keep one of them"));
+        }
+    }
+    if names.len() == 1 {
+        sink.push(Diagnostic::new("C008", format!("`{}` needs two columns at least", e.key)).at(e.value.span));
+        return None;
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+fn sums(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::SUMS, "sums", &e.value, sink)?;
+    let columns = f.get("columns").and_then(|e| several(e, sink));
+    let total = f.get("total").and_then(|e| clauses::number(e, sink));
+    let written = f.get("total").and_then(|e| sink.scalar(e, "a number").map(|t| t.text.clone()));
+    Some(DatasetRule::Sums { columns: columns?, total: total?, written: written? })
+}
+
+fn pair(e: &Entry, sink: &mut Sink) -> Option<(Vec<At<String>>, Bounds)> {
+    let f = Fields::read(&keys::PAIR, &e.key, &e.value, sink)?;
+    let columns = f.get("columns").map(|e| (sink.texts(e), e.value.span));
+    let bounds = clauses::bounds_of(&f, &e.key, sink);
+    let (columns, span) = columns?;
+    if columns.len() != 2 {
+        sink.push(Diagnostic::new("C008", format!("`{}` is about two columns, here are {}", e.key, columns.len())).at(span));
+        return None;
+    }
+    Some((columns, bounds?))
+}
+
+/// Numbers of a list; infinities are written `.inf` and `-.inf`.
+fn numbers(e: &Entry, sink: &mut Sink) -> Option<Vec<f64>> {
+    let items = sink.items(e, false)?;
+    let mut out = Vec::with_capacity(items.len());
+    for item in items {
+        let read = match &item.kind {
+            Kind::Scalar(t) => t.text.replace(".inf", "inf").parse::<f64>().ok().filter(|n| !n.is_nan()),
+            _ => None,
+        };
+        let Some(n) = read else {
+            sink.push(Diagnostic::new("C004", format!("`{}` wants numbers, here is {}", e.key, item.what())).at(item.span));
+            return None;
+        };
+        out.push(n);
+    }
+    Some(out)
+}
+
+fn shares(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::WEIGHTED, "shares", &e.value, sink)?;
+    let column = f.get("column").and_then(|e| sink.text(e));
+    let partition = match (f.get("values"), f.get("bins")) {
+        (Some(e), None) => set(e, sink).map(|s| Partition::Values(s.value)),
+        (None, Some(e)) => {
+            let edges = numbers(e, sink)?;
+            if edges.len() < 2 || !edges.windows(2).all(|w| w[0] < w[1]) {
+                sink.push(Diagnostic::new("C007", "`bins` are two or more edges in rising order").at(e.value.span));
+                return None;
+            }
+            Some(Partition::Bins(edges))
+        }
+        _ => {
+            sink.push(Diagnostic::new("C008", "`shares` needs either `values` or `bins`").at(f.span));
+            None
+        }
+    };
+    let weights = f.get("weights").and_then(|e| numbers(e, sink).map(|w| (w, e.value.span)));
+    let other = match f.get("other") {
+        Some(e) => clauses::number(e, sink)?.as_f64(),
+        None => 0.0,
+    };
+    let p_value = f.get("p_value").and_then(|e| clauses::bounds(e, sink));
+    let kl = f.get("kl").and_then(|e| clauses::bounds(e, sink));
+    if f.get("p_value").is_none() && f.get("kl").is_none() {
+        sink.push(Diagnostic::new("C008", "`shares` bounds nothing").at(f.span).help("give it `p_value: {min: 0.01}` or `kl: {max: 0.1}`"));
+    }
+    let (column, partition, (weights, span)) = (column?, partition?, weights?);
+    let cells = match &partition {
+        Partition::Values(v) => v.len(),
+        Partition::Bins(b) => b.len() - 1,
+    };
+    if weights.len() != cells {
+        sink.push(
+            Diagnostic::new("C007", format!("{cells} cells, and {} weights", weights.len()))
+                .at(span)
+                .help("one weight for each value or bin"),
+        );
+        return None;
+    }
+    let total = weights.iter().sum::<f64>() + other;
+    if weights.iter().chain([&other]).any(|w| *w < 0.0 || !w.is_finite()) || total <= 0.0 {
+        sink.push(Diagnostic::new("C007", "weights are zero or more, and not all zero").at(span));
+        return None;
+    }
+    Some(DatasetRule::Shares { column, partition, weights, other, p_value, kl })
+}
+
+fn fits(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::FITS, "fits", &e.value, sink)?;
+    let column = f.get("column").and_then(|e| sink.text(e));
+    let distribution = f.get("distribution").and_then(|e| sink.one_of(e, DISTRIBUTION_NAMES)).map(|i| DISTRIBUTIONS[i.value]);
+    let p_value = f.get("p_value").and_then(|e| clauses::bounds(e, sink));
+    let (name, known) = distribution?;
+    let mut given: Vec<(String, f64)> = Vec::new();
+    if let Some(e) = f.get("parameters") {
+        let Kind::Map(entries) = &e.value.kind else {
+            sink.push(Diagnostic::new("C004", format!("`parameters` wants a map, here is {}", e.value.what())).at(e.value.span));
+            return None;
+        };
+        for p in entries {
+            if !known.iter().any(|(k, _)| *k == p.key) {
+                let names = known.iter().map(|(k, _)| *k).collect::<Vec<_>>().join(", ");
+                let d = Diagnostic::new("C003", format!("{name} has no parameter `{}`", p.key)).at(p.key_span);
+                sink.push(d.help(format!("its parameters are {names}")));
+                return None;
+            }
+            given.push((p.key.clone(), clauses::number(p, sink)?.as_f64()));
+        }
+    }
+    let mut parameters = Vec::new();
+    for (key, default) in known {
+        match given.iter().find(|(k, _)| k == key).map(|(_, v)| *v).or(*default) {
+            Some(v) => parameters.push(v),
+            None => {
+                sink.push(Diagnostic::new("C008", format!("{name} needs the parameter `{key}`")).at(f.span));
+                return None;
+            }
+        }
+    }
+    let positive = |key: &str| known.iter().position(|(k, _)| *k == key).is_none_or(|i| parameters[i] > 0.0);
+    let ordered = name != "uniform" || parameters[0] < parameters[1];
+    if !(["std", "scale", "alpha", "beta", "df"].iter().all(|k| positive(k)) && ordered) {
+        sink.push(Diagnostic::new("C007", "no such distribution: scales and shapes are more than zero, and min less than max").at(f.span));
+        return None;
+    }
+    Some(DatasetRule::Fits { column: column?, distribution: name, parameters, p_value: p_value? })
+}
