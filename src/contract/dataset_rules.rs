@@ -9,8 +9,11 @@ use super::tree::{Entry, Kind};
 use super::{At, Scalar, keys};
 use crate::error::Diagnostic;
 
+/// Names, each with its default.
+type Parameters = &'static [(&'static str, Option<f64>)];
+
 /// Distributions by name, with the parameters each takes and what they are when left out.
-pub const DISTRIBUTIONS: &[(&str, &[(&str, Option<f64>)])] = &[
+pub const DISTRIBUTIONS: &[(&str, Parameters)] = &[
     ("normal", &[("mean", Some(0.0)), ("std", Some(1.0))]),
     ("uniform", &[("min", Some(0.0)), ("max", Some(1.0))]),
     ("exponential", &[("loc", Some(0.0)), ("scale", Some(1.0))]),
@@ -31,6 +34,7 @@ pub enum Partition {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a contract holds a few of them, made once")]
 pub enum DatasetRule {
     Sums {
         columns: Vec<At<String>>,
