@@ -3,6 +3,7 @@
 
 mod check;
 mod completions;
+mod convert;
 mod diff;
 mod drill;
 mod explain;
@@ -70,6 +71,8 @@ enum Verb {
     Diff(diff::Args),
     /// Write what later data is compared with
     Profile(profile::Args),
+    /// Turn a contract into the Open Data Contract Standard, or a document of it into a contract
+    Convert(convert::Args),
     /// Print the manual page of one rule
     Explain(explain::Args),
     /// List all rules
@@ -208,6 +211,7 @@ fn run(cli: Cli) -> Result<u8> {
     }
     match cli.verb {
         Verb::Check(args) => return check::run(&cli.global, &args),
+        Verb::Convert(args) => convert::run(&cli.global, &args),
         Verb::Diff(args) => return diff::run(&cli.global, &args),
         Verb::Drill(args) => return drill::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),

@@ -8,6 +8,7 @@ mod compare;
 pub mod dataset_rules;
 pub mod diagnostics;
 pub mod diff;
+mod doc;
 #[cfg(feature = "polars")]
 pub mod expression;
 #[cfg(feature = "polars")]
@@ -21,6 +22,8 @@ pub mod infer;
 pub mod json_schema;
 mod keys;
 pub mod loose_date;
+pub mod odcs;
+pub mod odcs_export;
 pub mod parse;
 pub mod path;
 mod policy;
@@ -85,6 +88,8 @@ pub struct Contract {
     pub warnings: Vec<Diagnostic>,
     /// What the command line lets it read (`--root`); no contract widens that.
     pub limit: Option<PathBuf>,
+    /// A document of the Open Data Contract Standard, and what became of it; `text` is then that document.
+    pub odcs: Option<odcs::Imported>,
     /// Nobody wrote it: only the roles were guessed, so it promises nothing that could be checked.
     pub inferred: bool,
 }
@@ -412,6 +417,13 @@ impl Contract {
         let literal = self.columns.iter().filter(move |c| !c.is_glob && c.name.value == column);
         let globs = self.columns.iter().filter(move |c| c.is_glob && c.covers(column));
         literal.chain(globs)
+    }
+    /// The contract as a tree of this language, whatever it was written in.
+    fn tree(&self) -> Result<std::rc::Rc<tree::Node>, crate::error::Error> {
+        let mut problems = Vec::new();
+        let text = self.odcs.as_ref().map_or(&self.text, |o| &o.yaml);
+        let root = tree::read(text, &mut problems).ok_or_else(|| crate::error::Error::internal("a contract that was read is no tree"))?;
+        Ok(self.odcs.as_ref().map_or(root.clone(), |o| tree::relocated(&root, &o.lines)))
     }
     /// Folder against which `data:` and `roots:` are resolved.
     pub fn folder(&self) -> PathBuf {

@@ -4,7 +4,7 @@ use super::{Global, progress::Bar, say, signals};
 use crate::check::{Options, check};
 use crate::contract::{Contract, parse};
 use crate::engine::{Progress, Silent};
-use crate::error::{Error, Result};
+use crate::error::{ContractError, Diagnostic, Error, Result};
 use crate::report::terminal::{self, View};
 use crate::source::{OpenOptions, Source};
 use clap::{Args, ValueEnum};
@@ -18,6 +18,9 @@ pub struct DataAndContract {
     /// The contract; without it, one in . or ./contracts whose `data:` covers this dataset
     #[arg(short, long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
+    /// Which object of a contract in the Open Data Contract Standard, where it describes several
+    #[arg(long, value_name = "NAME", requires = "contract")]
+    pub object: Option<String>,
     /// What a contract may read; nothing outside
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
@@ -126,7 +129,11 @@ impl std::fmt::Display for Opened<'_> {
 /// The contract and the data it is about, each found by the other where only one was named.
 pub fn open(args: &DataAndContract, notes: &mut Vec<String>) -> Result<(Contract, Source, Vec<String>)> {
     if let Some(path) = &args.contract {
-        let contract = Contract { limit: args.root.clone(), ..parse::load(path)? };
+        let contract = Contract { limit: args.root.clone(), ..parse::load_object(path, args.object.as_deref())? };
+        if let Some(imported) = &contract.odcs {
+            enforceable(&contract, imported, args.object.is_some())?;
+            notes.extend(super::convert::summary(imported).lines().map(|l| l.trim_start().to_owned()));
+        }
         let data = if args.data.is_empty() { own_data(&contract, args.root.as_deref())? } else { args.data.clone() };
         let source = Source::open(&data, &options_for(&contract))?;
         return Ok((contract, source, data));
@@ -148,6 +155,33 @@ pub fn open(args: &DataAndContract, notes: &mut Vec<String>) -> Result<(Contract
     let guessed = if roles.is_empty() { "no roles could be guessed".to_owned() } else { format!("guessed: {}", roles.join(", ")) };
     notes.push(format!("no contract was found; {guessed}; `taster init` writes one"));
     Ok((contract, source, args.data.clone()))
+}
+
+/// A quality rule that nobody checks must not look like one that passed, nor may it be left to chance
+/// which object the data is.
+fn enforceable(contract: &Contract, imported: &crate::contract::odcs::Imported, named: bool) -> Result<()> {
+    use crate::contract::odcs::Fate;
+    let mut diagnostics: Vec<Diagnostic> = imported
+        .told
+        .iter()
+        .filter(|t| t.fate == Fate::Unsupported)
+        .map(|t| {
+            let d = Diagnostic::new("C005", format!("the quality rule `{}` is not supported: {}", t.place, t.why)).at(t.span);
+            d.help("take it out, or mark it as `type: text`, so that nobody believes it is checked")
+        })
+        .collect();
+    if !named && !imported.others.is_empty() {
+        let names: Vec<&str> = std::iter::once(imported.object.as_str()).chain(imported.others.iter().map(String::as_str)).collect();
+        diagnostics.push(
+            Diagnostic::new("C008", "the contract describes several objects")
+                .help(format!("name one of {} with --object", names.join(", "))),
+        );
+    }
+    if diagnostics.is_empty() {
+        return Ok(());
+    }
+    let path = contract.path.clone().unwrap_or_default();
+    Err(Error::Contract(Box::new(ContractError { path, text: contract.text.clone(), diagnostics })))
 }
 
 /// The contract's `data:`, relative to its folder, and only what it may read.

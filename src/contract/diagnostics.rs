@@ -7,7 +7,7 @@ const fn page(code: &'static str, name: &'static str, summary: &'static str, exp
     Meta { code, name, summary, explain, ids: &[] }
 }
 
-/// In code order. All but C012, a warning, end the run with exit code 2 before any row is read.
+/// In code order. All but C012, and C005 about a converted contract, which warn, end the run with exit code 2 before any row is read.
 pub static DIAGNOSTICS: &[Meta] = &[
     page(
         "C001",
@@ -47,7 +47,8 @@ pub static DIAGNOSTICS: &[Meta] = &[
         "not-supported",
         "The contract asks for something this version does not do yet",
         "The whole language is parsed, and what this version cannot check is refused: a rule that is passed over looks like \
-         a rule that passed. Take the entry out, or use a version that has it.",
+         a rule that passed. Take the entry out, or use a version that has it. In a contract that was converted from the Open \
+         Data Contract Standard it is a warning: the original rule is carried along, and nobody checks it.",
     ),
     page(
         "C006",

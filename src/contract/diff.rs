@@ -7,9 +7,9 @@
 //! name and then by equal settings (a renaming), rules by name, then by what they are about.
 
 use super::compare::*;
-use super::tree::{self, Entry, Kind, Node};
+use super::tree::{Entry, Kind, Node};
 use super::{Contract, LogicalType, keys, quantity, scalar};
-use crate::error::{Error, Result, Span};
+use crate::error::{Result, Span};
 use arrow::datatypes::DataType;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -65,7 +65,7 @@ pub struct Change {
 /// # Errors
 /// An internal error when one of the texts is no tree: contracts that parsed are.
 pub fn diff(old: &Contract, new: &Contract) -> Result<Vec<Change>> {
-    let (a, b) = (root(old)?, root(new)?);
+    let (a, b) = (old.tree()?, new.tree()?);
     let mut out = Out { changes: Vec::new() };
     let (a, b) = (Map::of(&a), Map::of(&b));
     for section in ["name", "version", "description", "data"] {
@@ -87,11 +87,6 @@ pub fn diff(old: &Contract, new: &Contract) -> Result<Vec<Change>> {
         (x.effect, x.new.or(x.old).map(|s| s.offset), &x.place).cmp(&(y.effect, y.new.or(y.old).map(|s| s.offset), &y.place))
     });
     Ok(changes)
-}
-
-fn root(contract: &Contract) -> Result<Rc<Node>> {
-    let mut problems = Vec::new();
-    tree::read(&contract.text, &mut problems).ok_or_else(|| Error::internal("a contract that was read is no tree"))
 }
 
 struct Out {

@@ -118,6 +118,11 @@ pub static TOP: Section = Section {
         key("poisoning", Shape::Map(&POISONING), "How the poisoning detectors run."),
         key("ignore", Shape::List(&Shape::Map(&IGNORE)), "Findings that are known and accepted, each with its reason."),
         key("on_not_evaluated", Shape::OneOf(NOT_EVALUATED), "What a rule that could not be evaluated means. Default: fail."),
+        key(
+            "odcs",
+            Shape::Anything,
+            "The contract of the Open Data Contract Standard that this one was made from, kept by `taster convert`.",
+        ),
     ],
     hints: &[
         ("schema", "`columns:` declares the columns"),

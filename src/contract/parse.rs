@@ -2,9 +2,9 @@
 //! together. The tree comes from [`super::tree`], the keys from [`super::keys`]; columns, rules and
 //! policy are read next door. What only the data can tell is left to the rules of [`crate::checks`].
 
-use super::fields::{Fields, Sink, nearest, not_supported};
+use super::fields::{Fields, Sink, nearest};
 use super::tree::{self, Kind, Node};
-use super::{At, Contract, ExtraColumns, Format, OnNotEvaluated, columns, find, keys, policy, rules};
+use super::{At, Contract, ExtraColumns, Format, OnNotEvaluated, columns, find, keys, odcs, policy, rules};
 use crate::error::{ContractError, Diagnostic, Error, Result, Span};
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -13,6 +13,12 @@ use std::path::{Path, PathBuf};
 /// Reads, parses and validates a contract. At most [`tree::MAX_BYTES`] are read, whatever the path
 /// leads to.
 pub fn load(path: &Path) -> Result<Contract> {
+    load_object(path, None)
+}
+
+/// As [`load`]; `object` names one of several that a document of the Open Data Contract Standard
+/// describes.
+pub fn load_object(path: &Path, object: Option<&str>) -> Result<Contract> {
     let cannot = |e: std::io::Error| {
         let error = Error::usage(format!("cannot read the contract {}: {e}", path.display()));
         if e.kind() == std::io::ErrorKind::NotFound { error.help("`taster init DATA` writes a first one from the data") } else { error }
@@ -21,7 +27,7 @@ pub fn load(path: &Path) -> Result<Contract> {
     let mut bytes = Vec::new();
     file.take(tree::MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     match String::from_utf8(bytes) {
-        Ok(text) => parse(Some(path), &text),
+        Ok(text) => parse_object(Some(path), &text, object),
         Err(e) => {
             let at = e.utf8_error().valid_up_to();
             let bytes = e.into_bytes();
@@ -40,17 +46,40 @@ pub fn load(path: &Path) -> Result<Contract> {
     }
 }
 
-/// Parses and validates a contract's text. The error carries every problem found.
+/// Parses and validates a contract's text, in this language or as a document of the Open Data Contract
+/// Standard. The error carries every problem found.
 pub fn parse(path: Option<&Path>, text: &str) -> Result<Contract> {
+    parse_object(path, text, None)
+}
+
+/// As [`parse`]; `object` names one of several that a document of the standard describes.
+pub fn parse_object(path: Option<&Path>, text: &str, object: Option<&str>) -> Result<Contract> {
     let mut sink = Sink::default();
     let root = tree::read(text, &mut sink.errors);
-    let contract = root.and_then(|node| contract(path, text, &node, &mut sink));
+    let contract = root.and_then(|node| match odcs::is_odcs(&node) {
+        Some(_) => standard(path, text, &node, object, &mut sink),
+        None => contract(path, text, &node, &mut sink),
+    });
     let (errors, warnings) = sink.finish();
     match contract {
         Some(contract) if errors.is_empty() => Ok(Contract { warnings, ..contract }),
         _ if errors.is_empty() => Err(error(path, text, vec![empty()])),
         _ => Err(error(path, text, errors)),
     }
+}
+
+/// A document of the standard: turned into this language and read as such, with its own places.
+fn standard(path: Option<&Path>, text: &str, root: &Node, object: Option<&str>, sink: &mut Sink) -> Option<Contract> {
+    let imported = odcs::import(root, object, false, sink)?;
+    let mut problems = Vec::new();
+    let own = tree::read(&imported.yaml, &mut problems);
+    for d in problems {
+        let span = d.span.and_then(|s| imported.lines.get((s.line as usize).saturating_sub(1)).copied());
+        sink.push(Diagnostic { span, ..d });
+    }
+    let own = tree::relocated(&*own?, &imported.lines);
+    let contract = contract(path, text, &own, sink)?;
+    Some(Contract { odcs: Some(imported), ..contract })
 }
 
 fn error(path: Option<&Path>, text: &str, diagnostics: Vec<Diagnostic>) -> Error {
@@ -66,13 +95,6 @@ fn empty() -> Diagnostic {
 fn contract(path: Option<&Path>, text: &str, root: &Node, sink: &mut Sink) -> Option<Contract> {
     if root.is_null() {
         sink.push(empty());
-        return None;
-    }
-    if let Kind::Map(entries) = &root.kind
-        && let Some(kind) = entries.iter().find(|e| e.key == "kind")
-        && matches!(&kind.value.kind, Kind::Scalar(t) if t.text == "DataContract")
-    {
-        sink.push(not_supported("a contract of the Open Data Contract Standard", kind.key_span));
         return None;
     }
     let f = Fields::read(&keys::TOP, "the contract", root, sink)?;
@@ -97,6 +119,7 @@ fn contract(path: Option<&Path>, text: &str, root: &Node, sink: &mut Sink) -> Op
         ignore: f.get("ignore").map(|e| policy::ignore(e, sink)).unwrap_or_default(),
         warnings: Vec::new(),
         limit: None,
+        odcs: None,
         inferred: false,
     };
     if let Some(i) = f.get("extra_columns").and_then(|e| sink.one_of(e, keys::EXTRA_COLUMNS)) {
@@ -108,7 +131,23 @@ fn contract(path: Option<&Path>, text: &str, root: &Node, sink: &mut Sink) -> Op
     }
     out.rules = f.get("rules").map(|e| rules::read(e, &out.columns, sink)).unwrap_or_default();
     find::check_paths(&out, sink);
+    if let Some(e) = f.get("odcs") {
+        left_behind(e, sink);
+    }
     Some(out)
+}
+
+/// A contract made from a document of the standard carries that document along. What of its quality
+/// rules nobody checks is said at every run, lest it be taken for checked.
+fn left_behind(e: &tree::Entry, sink: &mut Sink) {
+    let part = |key: &str| odcs::get(&e.value, key).map(|e| &e.value);
+    let Some(document) = part("contract") else { return };
+    let object = part("object").and_then(|n| odcs::text(n)).filter(|n| !n.is_empty());
+    let Some(imported) = odcs::import(document, object, false, &mut Sink::default()) else { return };
+    for t in imported.told.into_iter().filter(|t| t.fate == odcs::Fate::Unsupported) {
+        let d = Diagnostic::new("C005", format!("the quality rule `{}` was not translated and is not checked: {}", t.place, t.why));
+        sink.warn(d.at(t.span).help("write it as a rule of this contract and mark the original as `type: text`, or take it out"));
+    }
 }
 
 /// SHA-256 of the text, lower-case hex.

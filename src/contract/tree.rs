@@ -63,6 +63,19 @@ impl Node {
     }
 }
 
+/// The same tree with the spans of other places: line `n` of it came from `lines[n - 1]`.
+pub fn relocated(node: &Node, lines: &[Span]) -> Rc<Node> {
+    let place = |s: Span| lines.get((s.line as usize).saturating_sub(1)).copied().unwrap_or(s);
+    let kind = match &node.kind {
+        Kind::Scalar(t) => Kind::Scalar(Text { text: t.text.clone(), quoted: t.quoted, cut: None }),
+        Kind::Seq(items) => Kind::Seq(items.iter().map(|n| relocated(n, lines)).collect()),
+        Kind::Map(entries) => Kind::Map(
+            entries.iter().map(|e| Entry { key: e.key.clone(), key_span: place(e.key_span), value: relocated(&e.value, lines) }).collect(),
+        ),
+    };
+    Rc::new(Node { kind, span: place(node.span), size: node.size })
+}
+
 fn malformed(message: impl Into<String>) -> Diagnostic {
     Diagnostic::new("C001", message)
 }
