@@ -142,8 +142,15 @@ fn table(report: &Report, each: bool) -> String {
     }
     if !report.not_drilled.is_empty() {
         let _ = writeln!(out, "\nNot planted");
+        let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
         for (family, reason) in &report.not_drilled {
-            let _ = writeln!(out, "  {}: {}", family.name(), escape::terminal(reason));
+            match by_reason.iter_mut().find(|(r, _)| r == reason) {
+                Some((_, families)) => families.push(family.name()),
+                None => by_reason.push((reason, vec![family.name()])),
+            }
+        }
+        for (reason, families) in by_reason {
+            let _ = writeln!(out, "  {}: {}", families.join(", "), escape::terminal(reason));
         }
     }
     out

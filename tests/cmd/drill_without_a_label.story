@@ -9,5 +9,5 @@ file c.yaml
       text: {type: string, role: text}
 $ taster drill a.csv -c c.yaml
 exit 3
-out word: there is no label with two classes or more
-out reply: no column has the role response
+out word, phrase, common-word, hidden, lookalike, flood, value, pair: there is no label with two classes or more
+out reply, tail: no column has the role response
