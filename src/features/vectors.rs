@@ -36,7 +36,7 @@ impl Vectors {
             }
             DataType::FixedSizeList(_, _) => {
                 let list = array.as_fixed_size_list_opt()?;
-                let (width, first) = (list.value_length() as usize, list.value_offset_at(0) as usize);
+                let (width, first) = (list.value_length() as usize, list.value_offset_at(0));
                 cut(list.values(), (0..=rows).map(|i| first + i * width))
             }
             _ => return None,
