@@ -34,7 +34,7 @@ differ by nature: `all` leaves them out, and naming one is an error; so it is wi
 **Why it hurts a model.** A model learns the shares it is shown. A feed that breaks, a unit that changes, a source that floods the set
 all show as drift long before a metric does.
 
-**The statistics.** `psi` population stability index, nats (0.1 is watched, 0.2 is acted upon, by custom); `kl` divergence of the
+**How it is computed.** `psi` population stability index, nats (0.1 is watched, 0.2 is acted upon, by custom); `kl` divergence of the
 data from the baseline, nats; `js` Jensen-Shannon divergence, bits, 0 to 1; `chi2` Cramér's V of the two rows of counts as if both sides
 had equally many, 0 to 1; `linf` largest difference of two shares; `ks` largest difference of two distribution functions; `wasserstein`
 mean distance that a value must move, in the column's own unit. The first five compare shares: of categories, of values where the
@@ -49,6 +49,9 @@ follows a least number of rows at which chance alone stays below `max` in 99 of 
 the contract); with fewer rows here, or in the baseline, the rule is not evaluated and says how many it takes. A column fails when it exceeds `max`
 and its q-value (Benjamini-Hochberg over the columns; columns of other entries count as untested) is at most 1%. The p-value is that of the chi-square test of
 homogeneity, for `linf` of the largest share (Bonferroni), for `ks` of Kolmogorov's law, for `wasserstein` a bound. The numbers are printed whether or not it fails.
+
+**Example.** A baseline is half `a`, half `b`; a million new rows are 60% `a`: psi is `0.1 ln(0.6/0.5) - 0.1 ln(0.4/0.5)` = 0.041 nats
+and linf is 0.1. `max: 0.02` on psi fails, with a q-value near 0; of 100 rows one could not tell, and the rule says so.
 
 **How exact it is.** Against a data file up to 1,048,576 distinct numbers (2,097,152 over all columns of the entry) and 65,536 categories are compared exactly,
 against a profile 1,024 and 4,096. Beyond it numbers fall into buckets of a relative 0.4%, and the error is printed; categories fall into 1,024 hash cells, which can

@@ -274,12 +274,16 @@ impl Column {
             Content::Other => true,
             Content::Numbers(n) => {
                 let sized = n.values.size().and_then(|s| s.checked_add(n.nan)) == Some(present);
-                sized && n.values.most() == detail.numbers && n.least.is_some() == n.most.is_some()
+                sized && n.unsquared <= present && n.values.most() == detail.numbers && n.least.is_some() == n.most.is_some()
             }
             Content::Texts(t) => {
                 let lengths = t.lengths.size();
                 let counted = t.categories.size() == Some(present);
-                counted && t.categories.most() == detail.texts && (lengths == Some(present) || lengths == Some(0))
+                counted
+                    && t.categories.is_sound()
+                    && t.lengths.most() == detail.numbers
+                    && t.categories.most() == detail.texts
+                    && (lengths == Some(present) || lengths == Some(0))
             }
         }
     }

@@ -119,6 +119,8 @@ fn what_was_written_is_read_and_what_was_damaged_is_refused() {
         ("\"name\":\"int\"", "\"name\":\"float\"", "do not add up"),
         ("[\"a\",134]", "[\"a\",135]", "do not add up"),
         ("[\"a\",134]", "[\"b\",134]", "distinct texts"),
+        ("\"bytes\":4", "\"bytes\":18446744073709551615", "do not add up"),
+        ("\"unsquared\":0", "\"unsquared\":18446744073709551615", "do not add up"),
         ("]}\n", "]", "damaged"),
         ("{\"taster", "{ \"taster", "no profile"),
     ] {

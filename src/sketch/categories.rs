@@ -142,6 +142,13 @@ impl Categories {
             }
         }
     }
+    /// Whether a sketch that was read can have been written: no list exceeds what the sketch allows.
+    pub fn is_sound(&self) -> bool {
+        match &self.held {
+            Held::Exact { counts, bytes } => counts.len() <= self.most && counts.keys().map(|t| t.len()).sum::<usize>() == *bytes,
+            Held::Sketch { heavy, .. } => self.size().is_some() && heavy.iter().all(|(t, n)| *n <= self.at_most(t)),
+        }
+    }
     /// Sorted by text; `None` beyond the bound.
     pub fn counts(&self) -> Option<Vec<(&str, u64)>> {
         let Held::Exact { counts, .. } = &self.held else { return None };
