@@ -9,7 +9,8 @@
 
 use crate::repository;
 use crate::samples::tables;
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::datatypes::Float32Type;
 use serde_json::Value;
 use std::sync::Arc;
 use taster::batch::{Batch, RowId};
@@ -154,7 +155,7 @@ columns:
   absent: {type: string}
   key2: {type: int64}
   num*: {mean: {min: 0}, median: {max: 5}, std: {above: 1}, sum: {below: 3}, quantiles: {0.25: {min: 1}}, smallest: {min: 0}, z_score: {max: 2}}
-  *key: {largest: {max: 3}, distinct: {max: 3}, unique_share: {min: 50%}, null_share: {max: 1%}, z_score: {max: 1}, mean: {max: 3}, median: {min: 3}}
+  '*key': {largest: {max: 3}, distinct: {max: 3}, unique_share: {min: 50%}, null_share: {max: 1%}, z_score: {max: 1}, mean: {max: 3}, median: {min: 3}}
   labe?: {most_common: {in: [c], ties: true}, distinct_values: {equal: [a, b]}, largest: {max: b}, distinct: {min: 2}}
   n*r: {finite: true, multiple_of: 2.5, not_constant: true, decreasing: true}
   k?y: {increasing: strictly, is_null: true}
@@ -235,6 +236,27 @@ fn documents() -> (&'static str, RecordBatch) {
     (CONTRACT, RecordBatch::try_from_iter([("body", body)]).expect("one column"))
 }
 
+/// Vectors of two labels, every tenth of which was moved the same way; some hold a NaN, one is null.
+fn vectors() -> (&'static str, RecordBatch) {
+    const CONTRACT: &str = "taster: 1\ncolumns:\n  vector: {role: embedding}\n  label: {role: label}\n";
+    let mut seed = 7_u64;
+    let mut even = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 40) as f32 / (1_u64 << 24) as f32
+    };
+    let rows: Vec<Option<Vec<Option<f32>>>> = (0..600)
+        .map(|i| {
+            let moved = if i % 10 == 3 { 1.5 } else { 0.0 };
+            let one = (0..12).map(|j| Some(if i == 77 { f32::NAN } else { even() + even() + even() + moved * (j % 3) as f32 - 1.0 }));
+            (i != 78).then(|| one.collect())
+        })
+        .collect();
+    let label = StringArray::from_iter_values((0..600).map(|i| if i % 10 == 3 || i % 2 == 0 { "a" } else { "b" }));
+    let vector: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows));
+    let columns = [("vector", vector, true), ("label", Arc::new(label) as ArrayRef, true)];
+    (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
+}
+
 /// Calls `law` with every rule that each contract builds over its rows.
 fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
     let mut cases: Vec<(String, RecordBatch)> = tables()
@@ -245,7 +267,7 @@ fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
             (text, batch.slice(0, batch.num_rows() / 3))
         })
         .collect();
-    for (text, batch) in [odd(), documents()] {
+    for (text, batch) in [odd(), documents(), vectors()] {
         cases.push((text.to_owned(), batch));
     }
     cases.push(moved());
