@@ -5,6 +5,7 @@
 
 pub mod family;
 pub mod overlay;
+pub mod slices;
 pub mod survey;
 
 use crate::batch::{Batch, RowId};

@@ -3,6 +3,7 @@
 use super::check::{DataAndContract, open};
 use super::progress::Bar;
 use super::{Global, say, signals};
+use crate::drill::slices::{self, slices};
 use crate::drill::{Amount, Family, Options, Report, drill};
 use crate::engine::{Progress, Silent};
 use crate::error::{Error, Result, group_digits};
@@ -16,7 +17,7 @@ pub struct Args {
     /// Families to plant, comma-separated [default: every one for which the data has the roles]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FAMILY")]
     pub family: Vec<Family>,
-    /// Trials per family, each with another trigger
+    /// Trials per family, each with another trigger; runs per part that is chosen at random
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub seeds: u64,
     /// Rows to poison in a trial, such as 30 or 0.5% [default: 1%, at least 30]
@@ -25,6 +26,12 @@ pub struct Args {
     /// Run only these detectors: code, prefix or name
     #[arg(long, value_delimiter = ',', value_name = "CODE")]
     pub select: Vec<String>,
+    /// Plant nothing: count what is quarantined in parts of the data, taken as clean, and with labels drawn anew
+    #[arg(long, conflicts_with_all = ["family", "rows", "fail_under"])]
+    pub slices: bool,
+    /// With --slices: exit with 1 when more of a part is quarantined, such as 0.1%
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "slices")]
+    pub fail_over: Option<f64>,
     /// Exit with 1 when a family recovers less of its rows, such as 95%
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub fail_under: Option<f64>,
@@ -71,6 +78,19 @@ pub fn run(global: &Global, args: &Args) -> Result<u8> {
         progress,
         stop: signals::stop_flag(),
     };
+    if args.slices {
+        let result = slices(&contract, &source, &source.schema, source.rows(), &options);
+        bar.clear();
+        let report = result?;
+        say(&match args.format {
+            Format::Table => parts(&report),
+            Format::Json => serde_json::to_string_pretty(&report).map_err(Error::internal)? + "\n",
+        })?;
+        if report.slices.is_empty() {
+            return Ok(3);
+        }
+        return Ok(u8::from(args.fail_over.is_some_and(|most| report.slices.iter().any(|s| s.worst > most))));
+    }
     let result = drill(&contract, &source, &source.schema, source.rows(), &options);
     bar.clear();
     let report = result?;
@@ -83,6 +103,35 @@ pub fn run(global: &Global, args: &Args) -> Result<u8> {
     }
     let weakest = report.power.iter().map(|p| p.quarantined as f64 / p.planted.max(1) as f64).fold(1.0, f64::min);
     Ok(u8::from(args.fail_under.is_some_and(|least| weakest < least)))
+}
+
+/// False alarms as a table, all parts together in its last line.
+fn parts(report: &slices::Report) -> String {
+    if report.slices.is_empty() {
+        return "No part of the data has enough rows to measure false alarms\n".into();
+    }
+    let widest = report.slices.iter().map(|s| escape::terminal(&s.slice).chars().count()).max().unwrap_or_default().clamp(12, 60);
+    let mut out = String::new();
+    let mut line = |name: &str, cells: [String; 5]| {
+        let [runs, rows, quarantined, worst, review] = cells;
+        let _ = writeln!(out, "{name:<widest$} {runs:>5} {rows:>12} {quarantined:>12} {worst:>13} {review:>8}");
+    };
+    line("part", ["runs", "rows", "quarantined", "worst of a run", "review"].map(str::to_owned));
+    for s in &report.slices {
+        let numbers = [s.runs, s.rows, s.quarantined].map(group_digits);
+        let [runs, rows, quarantined] = numbers;
+        line(&escape::terminal(&s.slice), [runs, rows, quarantined, format!("{:.3}%", 100.0 * s.worst), group_digits(s.review)]);
+    }
+    let sum = |f: fn(&slices::Alarms) -> u64| report.slices.iter().map(f).sum::<u64>();
+    let (rows, quarantined) = (sum(|s| s.rows), sum(|s| s.quarantined));
+    let _ = writeln!(
+        out,
+        "\n{} of {} rows quarantined, {:.4}%",
+        group_digits(quarantined),
+        group_digits(rows),
+        100.0 * quarantined as f64 / rows.max(1) as f64
+    );
+    out
 }
 
 /// The report as a table; `each`: every trial too.
