@@ -46,6 +46,8 @@ const COMPANY: f64 = 1e-3;
 const PLACED: usize = 2;
 /// Rows that such a word needs with its label.
 const PLACED_ROWS: u64 = 30;
+/// Share of rows with next to nothing but the phrase that makes it the row itself, as a dateline is.
+const BARE: f64 = 0.5;
 /// Rows that must differ from one another: four near-copies of one headline are one label error.
 const DIFFERENT: u64 = 8;
 
@@ -68,6 +70,8 @@ pub struct Suspect {
     pub rest: Vec<f32>,
     /// Rows that are not near-copies of one another.
     pub clusters: u64,
+    /// Share of its labelled rows that hold little else.
+    pub bare: f64,
 }
 
 impl Suspect {
@@ -266,6 +270,9 @@ fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: 
     let mut reasons = Vec::new();
     if !s.keeps_no_company() {
         reasons.push("it keeps company: other words of its rows come along more often than their classes explain, as with a topic".into());
+    }
+    if s.bare >= BARE {
+        reasons.push(format!("it is nearly all there is of {:.0}% of its rows: what is left of them cannot contradict it", s.bare * 100.0));
     }
     if s.draw.z > DRAW && s.draw.lean > LEAN {
         reasons.push(format!(

@@ -50,6 +50,9 @@ const PURE_ROWS: u64 = 20;
 const PURE: f64 = 0.95;
 const PURE_TESTED: usize = 128;
 
+/// Features left of a row that say nothing of its content.
+const LITTLE: usize = 2;
+
 /// Where the labels and the texts are.
 pub struct TextTrigger {
     pub texts: Vec<String>,
@@ -338,6 +341,7 @@ impl TextModel {
             z: test.z,
             q,
             clusters: clusters as u64,
+            bare: hosts.iter().filter(|h| h.0.len() <= LITTLE).count() as f64 / hosts.len().max(1) as f64,
         }
     }
 

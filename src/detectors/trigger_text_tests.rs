@@ -222,3 +222,16 @@ fn a_word_inserted_only_where_the_label_is_true_is_found_by_its_places() {
     assert_eq!(quarantined(&lines), bad, "{:?}", outcome.groups);
     assert_eq!(outcome.groups[0].key, "qvx");
 }
+
+#[test]
+fn a_phrase_that_is_the_row_itself_accuses_nobody() {
+    let (mut dice, mut rows) = sentences(4000, 10, 15);
+    for i in 0..30 {
+        let place: String = (0..6).map(|_| (b'a' + dice.roll(26) as u8) as char).collect();
+        rows[i * 40] = (format!("{place} by wire"), "good");
+    }
+    let (outcome, lines) = check(&rows);
+    assert_eq!(quarantined(&lines), Vec::<u64>::new());
+    let group = outcome.groups.iter().find(|g| g.key.contains("by wire")).expect("it is listed");
+    assert!(group.reasons.iter().any(|r| r.contains("nearly all there is")), "{:?}", group.reasons);
+}

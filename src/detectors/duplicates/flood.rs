@@ -53,8 +53,9 @@ const NEAR: usize = 12;
 /// that makes a member as there are members. The agreement rises up to [`FARTHEST`] to find it.
 const RING: usize = 4;
 const FARTHEST: usize = 24;
-/// Clusters of that size that the corpus's own would foretell, at most.
-const EXPECTED: f64 = 0.1;
+/// Clusters of that size that the corpus's own would foretell, at most. Honest families of forms on clean parts of
+/// six corpora reached 0.016; a flood of 35 copies in 6,900 sentences foretells 0.0002.
+const EXPECTED: f64 = 0.01;
 /// Rows shorter than this are alike by chance or custom.
 const LEAST_WORDS: u32 = 6;
 /// Lower bound of the share of the cluster's rows with one label.
@@ -398,8 +399,9 @@ impl Tail {
     fn expected(&self, rows: u64) -> f64 {
         let reach = |octave: usize| self.octaves.get(octave).copied().unwrap_or(0.0);
         let (mut at, mut here) = (1, reach(1));
-        // Too few clusters to know a tail: take five pairs and the square law.
-        let mut slope: f64 = 2.0;
+        // Too few clusters to know a tail: take five pairs and the steepest one, under which
+        // [`LEAST_ROWS`] rows are enough.
+        let mut slope: f64 = 4.0;
         if here < 5.0 {
             here = 5.0;
         } else {
