@@ -297,8 +297,14 @@ impl Page<'_> {
             return;
         }
         self.heading("Not tested");
-        for n in &v.not_tested {
-            self.wrapped(2, &escape::terminal(&format!("{} {}: {}", n.code, n.name, n.reason)));
+        // What lacks the same thing stands in one line, in the order of the codes.
+        let mut reasons: Vec<&str> = v.not_tested.iter().map(|n| n.reason.as_str()).collect();
+        let mut seen = std::collections::HashSet::new();
+        reasons.retain(|r| seen.insert(*r));
+        for reason in reasons {
+            let those = v.not_tested.iter().filter(|n| n.reason == reason);
+            let names: Vec<String> = those.map(|n| format!("{} {}", n.code, n.name)).collect();
+            self.wrapped(2, &escape::terminal(&format!("{}: {reason}", names.join(", "))));
         }
     }
 

@@ -34,9 +34,15 @@ fn verdict(fail_on: FailOn) -> Verdict {
     trigger.groups = vec![group("kind\u{200b}regards", Action::Quarantine), group("byline", Action::Review)];
     trigger.floor = vec![Floor { family: "word n-grams".into(), class: Some("pos".into()), rows: Some(18), reason: None }];
     let judged = |meta, outcome| Judged { meta, outcome, spent: Duration::from_millis(5) };
-    let missing = NotTested { code: "P120".into(), name: "table-trigger".into(), reason: "no column has the role feature".into() };
+    let lacks = |code: &str, name: &str, role: &str| NotTested {
+        code: code.into(),
+        name: name.into(),
+        reason: format!("no column has the role {role}"),
+    };
+    let missing =
+        vec![lacks("P120", "table-trigger", "feature"), lacks("P170", "image-patch", "image"), lacks("P190", "outlier", "feature")];
     let policy = Policy { fail_on, rows: 5000, floor: Some(10), ..Policy::default() };
-    let mut v = decide(vec![judged(C, range), judged(P, trigger)], vec![missing], Tally::default(), &Ignores::none(), &policy);
+    let mut v = decide(vec![judged(C, range), judged(P, trigger)], missing, Tally::default(), &Ignores::none(), &policy);
     let excerpt =
         Excerpt { column: "text".into(), before: "\u{1b}[2Jhello ".into(), marked: "kind\u{200b}regards".into(), after: " bye\n".into() };
     v.rules[1].group_examples[0] =
@@ -60,7 +66,7 @@ fn the_summary_reads_from_verdict_to_next_step() {
     let text = summary(&verdict(FailOn::Error), &facts(), View::default());
     let expected = [
         "FAIL: 1 broken contract rule, 1 suspect group, 1 group to review, 1 missed floor (of 5,000 rows)",
-        "2 rules: 2 evaluated, 0 not; 1 not tested; contract contracts/reviews.yaml",
+        "2 rules: 2 evaluated, 0 not; 3 not tested; contract contracts/reviews.yaml",
         "Broken rules",
         "  error[C110] stars: range [1, 5]",
         "    3 of 5,000 rows are outside",
@@ -77,7 +83,8 @@ fn the_summary_reads_from_verdict_to_next_step() {
         "  P110 word n-grams           class pos                    18 rows",
         "  error: the contract wants 10 rows found, P110 word n-grams cannot promise that",
         "Not tested",
-        "  P120 table-trigger: no column has the role feature",
+        "  P120 table-trigger, P190 outlier: no column has the role feature",
+        "  P170 image-patch: no column has the role image",
         "Written",
         "  taster-out/quarantine.parquet (1,234 suspect rows)",
         "  taster-out/report.json",
