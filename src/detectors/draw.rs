@@ -65,7 +65,13 @@ impl Draws {
     /// Mean P(label) over the rows of all other classes. One less this is the share that a trigger
     /// in a pure, random draw leaves unexplained: little where the label is the common one.
     pub fn expected(&self, label: usize) -> f64 {
-        self.others(label, |c| self.rows[c] as f64).0
+        self.drawn(label).0
+    }
+
+    /// Mean and standard deviation of P(label) over the rows of all other classes.
+    pub fn drawn(&self, label: usize) -> (f64, f64) {
+        let (mean, variance) = self.others(label, |c| self.rows[c] as f64);
+        (mean, variance.sqrt())
     }
 
     /// Compares labelled rows (for each the probability of every class) with a draw from the other

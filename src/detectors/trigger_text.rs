@@ -50,6 +50,8 @@ const PURE_ROWS: u64 = 20;
 const PURE: f64 = 0.95;
 const PURE_TESTED: usize = 128;
 
+/// Standard normal quantile of the power that a floor promises, 90%.
+const POWER: f64 = 1.2816;
 /// Features left of a row that say nothing of its content.
 const LITTLE: usize = 2;
 
@@ -153,8 +155,8 @@ pub struct TextModel {
     content: Arc<Content>,
     background: Arc<Background>,
     draws: Arc<Draws>,
-    /// Per class: what rows of the other classes say of it.
-    expected: Vec<f64>,
+    /// Per class: what rows of the other classes say of it, mean and standard deviation.
+    drawn: Vec<(f64, f64)>,
     /// Rows per class of the n-grams, for the parts of a phrase.
     counts: Arc<ClassCounts>,
     nominees: Arc<Vec<Nominee>>,
@@ -219,7 +221,7 @@ impl TextModel {
             .flat_map(|(class, s)| s.into_values().map(move |(f, fold)| (f, usize::from(fold), class)))
             .collect();
         self.draws = Arc::new(content.calibrate(&sample, &self.class_rows));
-        self.expected = (0..self.classes.len()).map(|c| self.draws.expected(c)).collect();
+        self.drawn = (0..self.classes.len()).map(|c| self.draws.drawn(c)).collect();
         self.background = Arc::new(Background::of(&sample, self.classes.len()));
         self.content = Arc::new(content);
         let mut ranked = Vec::new();
@@ -272,7 +274,7 @@ impl TextModel {
                     Member { row: r, labelled: row.class == nominee.class, p }
                 })
                 .collect();
-            let most = 1.0 - self.expected[nominee.class as usize];
+            let most = 1.0 - self.drawn[nominee.class as usize].0;
             if GATES.pass(&Test::of(&members), most) {
                 let rank = u32::try_from(often.len()).unwrap_or(u32::MAX);
                 candidates.push(Candidate { id: id as u32, class: nominee.class, rank, most, members });
@@ -603,21 +605,23 @@ fn usual_features<'a>(rows: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
 }
 
 /// Fewest rows that pass every gate for a word of its own, per class: all of them different and with
-/// the label, on rows that say of it what rows of the other classes say on average.
+/// the label, on rows drawn from the other classes. Nine draws in ten say no more of the label than
+/// the mean and [`POWER`] standard errors.
 fn floor(m: &TextModel) -> Vec<Floor> {
     let rows: u64 = m.class_rows.iter().sum();
     let tests = m.tested.max(1) as f64;
     m.classes
         .iter()
-        .zip(&m.expected)
-        .map(|(class, &p)| {
-            let p = p.clamp(0.02, 0.98);
+        .zip(&m.drawn)
+        .map(|(class, &(mean, deviation))| {
+            let mean = mean.clamp(0.02, 0.98);
             let passes = |k: u64| {
+                let p = (mean + POWER * deviation / (k as f64).sqrt()).min(0.98);
                 let members = vec![Member { row: 0, labelled: true, p: p as f32 }; k.min(super::postings::ROWS as u64) as usize];
                 let t = Test::of(&members);
-                GATES.pass(&t, 1.0 - p)
+                GATES.pass(&t, 1.0 - mean)
                     && t.ln_p + tests.ln() < FALSE_DISCOVERY.ln()
-                    && super::phrase::accuses(k, t.unexplained_lower, p, &m.groups)
+                    && super::phrase::accuses(k, t.unexplained_lower, mean, &m.groups)
             };
             let found = (u64::from(LEAST_ROWS)..400).find(|&k| passes(k)).map(|k| k.max(rows / 100_000));
             Floor {

@@ -254,7 +254,7 @@ pub fn floors(seen: &Seen, labelled: bool) -> Vec<Floor> {
     let family = "odd characters".to_owned();
     let none = |reason: &str| vec![Floor { family: family.clone(), class: None, rows: None, reason: Some(reason.to_owned()) }];
     if !labelled {
-        return none("without labels such rows are listed for review, whatever their number");
+        return none("without labels such rows are quarantined only where their replies agree");
     }
     if seen.names.len() >= super::state::LABELS {
         return none("the label has too many values to be a class");
