@@ -38,7 +38,7 @@ A backdoor is a set of label errors with a shared cause: rows whose own content 
    * *Its rows are no random draw.* Without it, rows with a planted word say of the pushed label what rows of the other classes say on
      average. Rows of an honest word lean to their label further than that (3 standard errors, and a tenth of the way to honest rows).
    * *A part explains it.* `development files` comes with its label because `development` does so in other rows as well.
-   * *A template*: both neighbours are always the same.
+   * *A template*: both neighbours are always the same. *The row itself*: half of its rows hold next to nothing else.
 6. `quarantine` needs 42% of the label certainly unexplained (or 60% of what the label leaves to show, where it is the common one) in 20
    rows that differ from one another. With 8 to 19 it needs 50%; 65%, or 75% below 12 rows, where the data shows honest suspects too
    or some of the rows have another label. A pure suspect with fewer rows joins two accused ones of the same label and length.
