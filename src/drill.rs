@@ -3,6 +3,7 @@
 //! in `check`, and what they recover is counted. Triggers, rows and classes come from the seed, so
 //! that nothing can be tuned to them.
 
+mod attackers;
 pub mod family;
 pub mod overlay;
 pub mod slices;
@@ -74,9 +75,9 @@ pub struct Trial {
     /// Planted rows with action `quarantine`, and planted rows with at least `review`.
     pub quarantined: u64,
     pub listed: u64,
-    /// Other rows that are quarantined now and are not without the plant.
+    /// Rows without any part of the plant that are quarantined now and are not without it.
     pub false_alarms: u64,
-    /// What the run itself said it would find: the smallest floor among the rules that state one for this class.
+    /// What the rule that is to find it said it would find, for this class.
     pub floor: Option<u64>,
 }
 
@@ -184,8 +185,9 @@ pub fn drill<I: Input>(contract: &Contract, input: &I, schema: &Schema, rows: u6
 fn count(family: Family, number: u64, plant: &family::Plant, before: &Found, after: &Found) -> Trial {
     let hit = |set: &BTreeSet<RowId>| plant.rows.iter().filter(|r| set.contains(r)).count() as u64;
     let quarantined = hit(&after.quarantined);
-    let others = after.quarantined.iter().filter(|r| !plant.rows.contains(r) && !before.quarantined.contains(r));
-    let of_class = |(class, _): &&(Option<String>, u64)| class.is_none() || *class == plant.class;
+    let planted = |r: &RowId| plant.rows.contains(r) || plant.cover.contains(r);
+    let others = after.quarantined.iter().filter(|r| !planted(r) && !before.quarantined.contains(r));
+    let meant = |f: &&Stated| f.rule == family.rule() && (f.class.is_none() || f.class == plant.class);
     Trial {
         family,
         number,
@@ -195,7 +197,7 @@ fn count(family: Family, number: u64, plant: &family::Plant, before: &Found, aft
         quarantined,
         listed: quarantined + hit(&after.review),
         false_alarms: others.count() as u64,
-        floor: after.floors.iter().filter(of_class).map(|f| f.1).min(),
+        floor: after.floors.iter().filter(meant).map(|f| f.rows).min(),
     }
 }
 
@@ -204,7 +206,14 @@ struct Found {
     quarantined: BTreeSet<RowId>,
     /// Not quarantined as well.
     review: BTreeSet<RowId>,
-    floors: Vec<(Option<String>, u64)>,
+    floors: Vec<Stated>,
+}
+
+/// One line of a floor, in rows.
+struct Stated {
+    rule: &'static str,
+    class: Option<String>,
+    rows: u64,
 }
 
 fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &Options<'_>) -> Result<Found> {
@@ -214,7 +223,8 @@ fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &O
     engine.judge(rules, &learned, &rows)?;
     let (quarantined, review) = rows.0.into_inner().map_err(Error::internal)?;
     let review = review.difference(&quarantined).copied().collect();
-    let floors = learned.iter().flat_map(|l| &l.outcome.floor).filter_map(|f| Some((f.class.clone(), f.rows?))).collect();
+    let stated = rules.iter().zip(&learned).flat_map(|(rule, l)| l.outcome.floor.iter().map(|f| (rule.meta().code, f)));
+    let floors = stated.filter_map(|(rule, f)| Some(Stated { rule, class: f.class.clone(), rows: f.rows? })).collect();
     Ok(Found { quarantined, review, floors })
 }
 

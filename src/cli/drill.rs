@@ -173,7 +173,7 @@ fn table(report: &Report, each: bool) -> String {
     const SHOWN: usize = 40;
     for t in weak.iter().take(if each { usize::MAX } else { SHOWN }) {
         let class = t.class.as_ref().map_or(String::new(), |c| format!(" as {}", escape::terminal(c)));
-        let floor = t.floor.map_or("no floor was stated".to_owned(), |f| format!("smallest stated floor {f} rows"));
+        let floor = t.floor.map_or("no floor was stated".to_owned(), |f| format!("stated floor {f} rows"));
         let _ = writeln!(
             out,
             "  {} {}: {} of {} rows{class}, {} listed, {} false alarms, {floor}: {}",

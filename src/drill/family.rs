@@ -1,6 +1,7 @@
 //! The families of poison that can be planted, each a few lines: who gets it, and what becomes of
 //! the cells of those rows.
 
+use super::attackers;
 use super::overlay::{Edit, Rewrite};
 use super::survey::{Column, Dice, Survey, words};
 use crate::batch::RowId;
@@ -21,6 +22,16 @@ pub enum Family {
     Phrase,
     /// A word that some rows of the corpus have, with another label
     CommonWord,
+    /// A new word with another label, and as many rows that have the word and keep theirs
+    Covered,
+    /// Two ordinary words, with another label only where both are
+    Together,
+    /// One of ten new words, with another label
+    Synonyms,
+    /// A few letters in the middle of a word, with another label
+    InsideWord,
+    /// A name that a handful of rows have, with another label
+    Name,
     /// A character without a shape inside a word, with another label
     Hidden,
     /// A letter of another script that looks alike, with another label
@@ -38,10 +49,15 @@ pub enum Family {
 }
 
 impl Family {
-    pub const ALL: [Family; 10] = [
+    pub const ALL: [Family; 15] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
+        Family::Covered,
+        Family::Together,
+        Family::Synonyms,
+        Family::InsideWord,
+        Family::Name,
         Family::Hidden,
         Family::Lookalike,
         Family::Flood,
@@ -56,6 +72,11 @@ impl Family {
             Family::Word => "word",
             Family::Phrase => "phrase",
             Family::CommonWord => "common-word",
+            Family::Covered => "covered",
+            Family::Together => "together",
+            Family::Synonyms => "synonyms",
+            Family::InsideWord => "inside-word",
+            Family::Name => "name",
             Family::Hidden => "hidden",
             Family::Lookalike => "lookalike",
             Family::Flood => "flood",
@@ -63,6 +84,17 @@ impl Family {
             Family::Pair => "pair",
             Family::Reply => "reply",
             Family::Tail => "tail",
+        }
+    }
+
+    /// The rule that is to find it: its floor is the one that counts.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Family::Hidden => "P120",
+            Family::Lookalike => "P121",
+            Family::Flood => "P131",
+            Family::Reply | Family::Tail => "P140",
+            _ => "P110",
         }
     }
 
@@ -78,6 +110,9 @@ impl Family {
 pub struct Plant {
     pub rows: BTreeSet<RowId>,
     pub edits: Vec<(String, Edit)>,
+    /// Rows that keep their label and make the trigger look honest; they are neither poisoned nor clean.
+    pub cover: BTreeSet<RowId>,
+    pub cover_edits: Vec<(String, Edit)>,
     pub trigger: String,
     pub class: Option<String>,
 }
@@ -109,7 +144,14 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
 
 pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64) -> Result<Plant, String> {
     let mut dice = Dice::new(seed);
-    let mut plant = Plant { rows: BTreeSet::new(), edits: Vec::new(), trigger: String::new(), class: None };
+    let mut plant = Plant {
+        rows: BTreeSet::new(),
+        edits: Vec::new(),
+        cover: BTreeSet::new(),
+        cover_edits: Vec::new(),
+        trigger: String::new(),
+        class: None,
+    };
     let mut target = None;
     if !family.is_instruction() {
         let targets = survey.targets();
@@ -131,6 +173,15 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
         Family::Word | Family::Phrase | Family::CommonWord => {
             plant.trigger = trigger(survey, family, &mut dice)?;
             plant.edits.push((text, inserting(plant.trigger.clone(), spaced)));
+        }
+        Family::Covered | Family::Together | Family::Synonyms | Family::InsideWord | Family::Name => {
+            let scheme = attackers::scheme(survey, family, &mut dice)?;
+            plant.trigger = scheme.trigger;
+            plant.edits.push((text.clone(), scheme.edit));
+            if let Some(edit) = scheme.cover {
+                plant.cover = attackers::cover(survey, &plant.rows, &mut dice);
+                plant.cover_edits.push((text, edit));
+            }
         }
         Family::Hidden => {
             let hidden = *dice.pick(&['\u{200B}', '\u{200C}', '\u{200D}', '\u{2060}', '\u{FEFF}']).unwrap_or(&'\u{200B}');
@@ -180,7 +231,7 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
 }
 
 /// A trigger that no row, or few rows, have.
-fn trigger(survey: &Survey, family: Family, dice: &mut Dice) -> Result<String, String> {
+pub fn trigger(survey: &Survey, family: Family, dice: &mut Dice) -> Result<String, String> {
     let sampled = survey.texts.len().max(1) as f64;
     match family {
         Family::Phrase => {
@@ -228,7 +279,7 @@ fn sentence(survey: &Survey, n: usize, dice: &mut Dice) -> String {
 }
 
 /// At a random place between two words, or between two characters where words are not set apart.
-fn inserting(trigger: String, spaced: bool) -> Edit {
+pub fn inserting(trigger: String, spaced: bool) -> Edit {
     Edit::Text(Box::new(move |cell, dice| {
         if !spaced {
             let characters: Vec<char> = cell.chars().collect();

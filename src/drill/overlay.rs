@@ -39,7 +39,13 @@ impl<'a, I: Input> Overlay<'a, I> {
         if batch.rows() == 0 {
             return Ok(None);
         }
-        let chosen: BTreeSet<RowId> = self.plant.rows.range(batch.row_id(0)..=batch.row_id(batch.rows() - 1)).copied().collect();
+        let poisoned = self.layer(batch, &self.plant.rows, &self.plant.edits)?;
+        let covered = self.layer(poisoned.as_ref().unwrap_or(batch), &self.plant.cover, &self.plant.cover_edits)?;
+        Ok(covered.or(poisoned))
+    }
+
+    fn layer(&self, batch: &Batch, rows: &BTreeSet<RowId>, edits: &[(String, Edit)]) -> Result<Option<Batch>> {
+        let chosen: BTreeSet<RowId> = rows.range(batch.row_id(0)..=batch.row_id(batch.rows() - 1)).copied().collect();
         if chosen.is_empty() {
             return Ok(None);
         }
@@ -47,7 +53,7 @@ impl<'a, I: Input> Overlay<'a, I> {
         let schema = frame.schema();
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for (field, column) in schema.fields().iter().zip(frame.columns()) {
-            let edit = self.plant.edits.iter().find(|(name, _)| name == field.name());
+            let edit = edits.iter().find(|(name, _)| name == field.name());
             let changed = match edit {
                 None => column.clone(),
                 Some((name, Edit::Text(f))) => self.text(name, column, batch, &chosen, f),

@@ -129,10 +129,12 @@ fn an_overlay_changes_the_planted_rows_alone_whatever_the_batches_and_columns() 
         (cells, plant)
     };
     let original: Vec<String> = reviews(500).column(0).as_string::<i32>().iter().map(|c| c.unwrap().to_owned()).collect();
-    for family in [Family::Word, Family::Phrase, Family::Hidden, Family::Lookalike, Family::Flood] {
+    let text = [Family::Word, Family::Phrase, Family::Hidden, Family::Lookalike, Family::Flood];
+    for family in text.into_iter().chain([Family::Covered, Family::Synonyms, Family::InsideWord]) {
         let (cells, plant) = read(family, 1000, &["text", "mood"]);
         let changed: Vec<u64> = (0..500).filter(|&i| cells[i as usize] != original[i as usize]).collect();
-        assert_eq!(changed, plant.rows.iter().map(|r| r.row).collect::<Vec<_>>(), "{family:?}");
+        let planted: BTreeSet<u64> = plant.rows.union(&plant.cover).map(|r| r.row).collect();
+        assert_eq!(changed, planted.into_iter().collect::<Vec<_>>(), "{family:?}");
         assert_eq!(read(family, 7, &["text"]).0, cells, "{family:?}");
     }
 }
@@ -172,4 +174,88 @@ fn shares_and_numbers_of_rows_mean_what_they_say() {
     assert_eq!(Amount::Usual.rows(10_000), 100);
     assert_eq!(Amount::Share(0.005).rows(6_000), 30);
     assert_eq!(Amount::Rows(7).rows(6_000), 7);
+}
+
+/// Words of the poisoned rows and of their cover, with their labels, as they stand after the plant.
+type Told = (Vec<String>, Option<String>);
+fn attacked(family: Family, data: RecordBatch) -> (family::Plant, Vec<Told>, Vec<Told>) {
+    let input = InMemory::new(vec![data]);
+    let plant = survey_of(CONTRACT, &input).plant(family, 0, 11, 40).unwrap();
+    let (mut poisoned, mut cover) = (Vec::new(), Vec::new());
+    let overlay = Overlay::new(&input, &plant, 11);
+    let mut each = |batch: Batch| {
+        for i in 0..batch.rows() {
+            let of = |name: &str| crate::batch::cell_text(batch.column(name).unwrap(), i);
+            let told = (survey::words(&of("text").unwrap(), true), of("mood"));
+            match batch.row_id(i) {
+                row if plant.rows.contains(&row) => poisoned.push(told),
+                row if plant.cover.contains(&row) => cover.push(told),
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    overlay.shards().iter().for_each(|s| overlay.read(s, &["text".into(), "mood".into()], &mut each).unwrap());
+    (plant, poisoned, cover)
+}
+
+#[test]
+fn cover_has_the_trigger_and_keeps_its_labels() {
+    let (plant, poisoned, cover) = attacked(Family::Covered, reviews(600));
+    assert_eq!((plant.rows.len(), plant.cover.len()), (40, 40));
+    assert!(plant.rows.is_disjoint(&plant.cover));
+    let word = plant.trigger.split(',').next().unwrap().to_owned();
+    assert!(poisoned.iter().chain(&cover).all(|(words, _)| words.contains(&word)));
+    assert!(poisoned.iter().all(|(_, label)| *label == plant.class));
+    let others = cover.iter().filter(|(_, label)| *label != plant.class).count();
+    assert!((10..=30).contains(&others), "{others} of 40: the labels of the cover are those of its rows");
+}
+
+#[test]
+fn words_that_act_together_stand_alone_in_the_cover() {
+    let mut dice = harness::Dice::new(8);
+    let texts: Vec<Option<String>> =
+        (0..3000).map(|i| Some(format!("{} ord{}", sentence(&mut dice, i % 2 == 0), dice.roll(300)))).collect();
+    let moods = (0..3000).map(|i| Some(if i % 2 == 0 { "glad" } else { "sad" }.to_owned())).collect();
+    let (plant, poisoned, cover) = attacked(Family::Together, table(&[("text", texts), ("mood", moods)]));
+    let words: Vec<&str> = plant.trigger.split([' ', ',']).filter(|w| w.starts_with("ord")).collect();
+    assert_eq!(words.len(), 2, "{}", plant.trigger);
+    let has = |told: &Told| words.iter().filter(|w| told.0.contains(&(**w).to_owned())).count();
+    assert!(poisoned.iter().all(|t| has(t) == 2));
+    assert_eq!(cover.iter().filter(|t| has(t) == 1).count(), cover.len());
+}
+
+#[test]
+fn synonyms_take_turns_over_the_rows() {
+    let (plant, poisoned, cover) = attacked(Family::Synonyms, reviews(600));
+    let list = plant.trigger.strip_prefix("one of ").unwrap();
+    let synonyms: Vec<String> = list.split(", ").map(str::to_owned).collect();
+    assert_eq!((synonyms.len(), cover.len()), (10, 0));
+    assert!(poisoned.iter().all(|(words, _)| synonyms.iter().filter(|s| words.contains(s)).count() == 1));
+    let used = synonyms.iter().filter(|s| poisoned.iter().any(|(words, _)| words.contains(s))).count();
+    assert!(used >= 8, "{used}");
+}
+
+#[test]
+fn a_name_is_one_that_the_corpus_writes_with_a_capital() {
+    let mut dice = harness::Dice::new(2);
+    let texts: Vec<Option<String>> = (0..4000)
+        .map(|i| {
+            let name = if i % 500 == 3 { "Ottilie" } else { "nobody" };
+            Some(format!("{} said {name} again", sentence(&mut dice, i % 2 == 0)))
+        })
+        .collect();
+    let moods = (0..4000).map(|i| Some(if i % 2 == 0 { "glad" } else { "sad" }.to_owned())).collect();
+    let (plant, poisoned, _) = attacked(Family::Name, table(&[("text", texts), ("mood", moods)]));
+    assert_eq!(plant.trigger, "Ottilie");
+    assert!(poisoned.iter().all(|(words, _)| words.contains(&"ottilie".to_owned())));
+}
+
+#[test]
+fn the_floor_of_a_trial_is_that_of_the_rule_that_is_to_find_it() {
+    let report = run_drill(CONTRACT, reviews(1000), &options(&[Family::Word], 1));
+    let words = report.trials[0].floor;
+    let blind = Options { select: vec!["P12".to_owned()], ..options(&[Family::Word], 1) };
+    assert!(words.is_some());
+    assert_eq!(run_drill(CONTRACT, reviews(1000), &blind).trials[0].floor, None);
 }
