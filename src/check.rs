@@ -9,6 +9,7 @@ use crate::report::{ContractFacts, Facts, json, run_id};
 use crate::rule::{Context, DynRule, Entry, NotTested, Outcome, Plan};
 use crate::source::Source;
 use crate::verdict::ignores::Ignores;
+use crate::verdict::provenance::Provenance;
 use crate::verdict::record::{Recorder, Tally};
 use crate::verdict::{self, FailOn, Judged, Policy, Verdict};
 use chrono::{DateTime, Utc};
@@ -112,7 +113,8 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     let ignores = Ignores::new(&contract.ignore, options.now.date_naive());
     let outcomes: Vec<_> = rules.iter().zip(&learned).map(|(r, l)| (r.meta(), &l.outcome)).collect();
     let id = roles.first(crate::contract::Role::Id).map(str::to_owned);
-    let recorder = Recorder::new(writer, &outcomes, &ignores, id, options.redact);
+    let provenance = Provenance::of(source, &roles);
+    let recorder = Recorder::new(writer, &outcomes, &ignores, id, provenance.clone(), options.redact);
     let judging = engine.judge(&rules, &learned, &recorder)?;
     let (tally, list): (Tally, _) = recorder.finish()?;
 
@@ -130,6 +132,8 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
         rows,
         baseline: options.baseline.clone(),
         contract_warnings: facts.contract.iter().flat_map(|c| &c.warnings).map(|w| w.message.clone()).collect(),
+        provenance,
+        redact: options.redact,
     };
     let mut verdict = verdict::decide(judged, not_tested, tally, &ignores, &policy);
     // Settled outcomes were appended for the tally's sake; people read rules in code order.

@@ -3,6 +3,7 @@
 
 pub mod baseline;
 pub mod ignores;
+pub mod provenance;
 pub mod record;
 
 use crate::contract::OnNotEvaluated;
@@ -54,6 +55,10 @@ pub struct Policy {
     pub baseline: Option<baseline::Baseline>,
     /// What the contract itself is warned of, each by its message.
     pub contract_warnings: Vec<String>,
+    /// Which columns, files and runs of rows say where suspect rows come from.
+    pub provenance: provenance::Provenance,
+    /// No text of cells in reasons.
+    pub redact: bool,
 }
 
 /// One rule in the report.
@@ -162,6 +167,11 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
             if known {
                 outcome.message.push_str("; in the baseline: it does not count");
             }
+        }
+        for group in &mut outcome.groups {
+            let origins = seen.origins_of(&group.key);
+            let where_from = origins.map(|o| policy.provenance.reasons(o, group.label.as_deref(), &tally.usual, policy.redact));
+            group.reasons.extend(where_from.unwrap_or_default());
         }
         let group_examples = outcome.groups.iter().map(|g| seen.examples_of(&g.key)).collect();
         rules.push(RuleResult {

@@ -3,6 +3,7 @@
 //! order: they hold counts, and the smallest row ids.
 
 use super::ignores::Ignores;
+use super::provenance::{Origins, Provenance, Usual};
 use crate::batch::{Batch, RowId, Text, cell_text};
 use crate::engine::Sink;
 use crate::error::{Error, Result};
@@ -10,7 +11,7 @@ use crate::quarantine::{self, Pending, Writer};
 use crate::rule::{Action, Findings, Hit, Meta, Outcome};
 use crate::source::Shard;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 /// Example rows kept per rule and per group.
@@ -46,12 +47,22 @@ pub struct RuleTally {
     /// Strongest action of hits that belong to no group.
     pub alone: Option<Action>,
     pub examples: Vec<Example>,
-    groups: HashMap<Arc<str>, Vec<Example>>,
+    groups: HashMap<Arc<str>, Seen>,
+}
+
+/// What is kept of a suspect group.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    examples: Vec<Example>,
+    origins: Origins,
 }
 
 impl RuleTally {
     pub fn examples_of(&self, group: &str) -> Vec<Example> {
-        self.groups.get(group).cloned().unwrap_or_default()
+        self.groups.get(group).map(|g| g.examples.clone()).unwrap_or_default()
+    }
+    pub fn origins_of(&self, group: &str) -> Option<&Origins> {
+        self.groups.get(group).map(|g| &g.origins)
     }
 }
 
@@ -61,6 +72,8 @@ pub struct Tally {
     pub review: u64,
     /// Hits that each entry of `ignore` left out.
     pub hidden: Vec<u64>,
+    /// Where all rows come from.
+    pub usual: Usual,
     rules: Vec<RuleTally>,
 }
 
@@ -68,6 +81,7 @@ impl Tally {
     pub fn merge(&mut self, other: Tally) {
         self.quarantined += other.quarantined;
         self.review += other.review;
+        self.usual.merge(other.usual);
         self.hidden.resize(self.hidden.len().max(other.hidden.len()), 0);
         self.hidden.iter_mut().zip(other.hidden).for_each(|(a, b)| *a += b);
         self.rules.resize(self.rules.len().max(other.rules.len()), RuleTally::default());
@@ -76,8 +90,10 @@ impl Tally {
             mine.review += other.review;
             mine.alone = mine.alone.max(other.alone);
             keep_smallest(&mut mine.examples, other.examples);
-            for (group, examples) in other.groups {
-                keep_smallest(mine.groups.entry(group).or_default(), examples);
+            for (group, seen) in other.groups {
+                let mine = mine.groups.entry(group).or_default();
+                keep_smallest(&mut mine.examples, seen.examples);
+                mine.origins.merge(&seen.origins);
             }
         }
     }
@@ -101,10 +117,14 @@ pub struct Recorder<'a> {
     wanted: Vec<HashMap<Arc<str>, ()>>,
     ignores: &'a Ignores,
     id: Option<String>,
+    provenance: Provenance,
     /// No text of cells anywhere in a report.
     redact: bool,
     tally: Mutex<Tally>,
 }
+
+/// Rows of a batch by rule and group.
+type Members = BTreeMap<(u16, u32), Vec<usize>>;
 
 pub struct Part {
     list: quarantine::Part,
@@ -113,7 +133,14 @@ pub struct Part {
 
 impl<'a> Recorder<'a> {
     /// `rules` as [`Hit::rule`] counts them; `id` is the column with that role.
-    pub fn new(writer: Writer, rules: &[(Meta, &Outcome)], ignores: &'a Ignores, id: Option<String>, redact: bool) -> Self {
+    pub fn new(
+        writer: Writer,
+        rules: &[(Meta, &Outcome)],
+        ignores: &'a Ignores,
+        id: Option<String>,
+        provenance: Provenance,
+        redact: bool,
+    ) -> Self {
         let wanted = rules.iter().map(|(_, o)| o.groups.iter().take(GROUPS).map(|g| (g.key.as_str().into(), ())).collect());
         Recorder {
             writer,
@@ -121,6 +148,7 @@ impl<'a> Recorder<'a> {
             wanted: wanted.collect(),
             ignores,
             id,
+            provenance,
             redact,
             tally: Mutex::new(Tally::default()),
         }
@@ -154,7 +182,7 @@ impl<'a> Recorder<'a> {
         findings.hits.iter().map(find).collect()
     }
 
-    fn count(&self, tally: &mut Tally, batch: &Batch, findings: &Findings, hits: &[Hit]) {
+    fn count(&self, tally: &mut Tally, batch: &Batch, findings: &Findings, hits: &[Hit], rows: &mut Members) {
         let mut action = None;
         let mut rest = hits;
         while let Some(first) = rest.first() {
@@ -177,11 +205,16 @@ impl<'a> Recorder<'a> {
                     continue;
                 };
                 let row = batch.row_id(h.row as usize);
-                match seen.groups.get_mut(group) {
+                let members = rows.entry((h.rule, h.group)).or_default();
+                if members.last() != Some(&(h.row as usize)) {
+                    members.push(h.row as usize);
+                }
+                match seen.groups.get_mut(group).map(|g| &mut g.examples) {
                     Some(known) if known.len() >= EXAMPLES || known.last().is_some_and(|e| e.row == row) => {}
                     Some(known) => known.push(self.example(batch, findings, h)),
                     None if self.wanted[usize::from(h.rule)].contains_key(group) => {
-                        seen.groups.insert(group.clone(), vec![self.example(batch, findings, h)]);
+                        let examples = vec![self.example(batch, findings, h)];
+                        seen.groups.insert(group.clone(), Seen { examples, origins: Origins::default() });
                     }
                     None => {}
                 }
@@ -254,8 +287,19 @@ impl Sink for Recorder<'_> {
             .any(Option::is_some)
             .then(|| findings.hits.iter().zip(&hidden).filter(|(_, hide)| hide.is_none()).map(|(h, _)| *h).collect());
         let hits = shown.as_deref().unwrap_or(&findings.hits);
+        let mut members = Members::new();
         for row in hits.chunk_by(|a, b| a.row == b.row) {
-            self.count(&mut part.tally, batch, findings, row);
+            self.count(&mut part.tally, batch, findings, row, &mut members);
+        }
+        if self.wanted.iter().any(|w| !w.is_empty()) {
+            let traced = self.provenance.trace(batch)?;
+            self.provenance.count(batch, &traced, &mut part.tally.usual)?;
+            for ((rule, group), rows) in members {
+                let group = findings.string(group).and_then(|g| part.tally.rules[usize::from(rule)].groups.get_mut(g));
+                if let Some(seen) = group {
+                    traced.count(rows.iter().copied(), &mut seen.origins);
+                }
+            }
         }
         self.writer.add(&mut part.list, batch, ids, findings, hits)
     }
@@ -266,7 +310,8 @@ impl Sink for Recorder<'_> {
     }
 
     fn columns(&self) -> Vec<String> {
-        self.id.iter().cloned().collect()
+        let provenance = if self.wanted.iter().any(|w| !w.is_empty()) { self.provenance.columns() } else { Vec::new() };
+        self.id.iter().cloned().chain(provenance).collect()
     }
 }
 
@@ -312,7 +357,7 @@ mod tests {
             reasons: vec![],
         }];
         let writer = Writer::create(&dir.path().join("l.jsonl"), vec!["a".into()], Codes::new(&["P110"]), "r").unwrap();
-        let recorder = Recorder::new(writer, &[(P, &outcome)], ignores, Some("id".into()), redact);
+        let recorder = Recorder::new(writer, &[(P, &outcome)], ignores, Some("id".into()), Provenance::default(), redact);
         for first in order {
             let mut part = recorder.part(&Shard { source: 0, first_row: first, rows: 10 }).unwrap();
             let f = findings(&[(2, "blue moon"), (3, "blue moon"), (3, "other"), (7, "other")]);
