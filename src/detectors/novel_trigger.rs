@@ -30,8 +30,8 @@ gibberish, are a trigger.
    other document; each of four levels of either is a class of documents.
 2. Groups of 1 to 3 words that at least 3% of a class share are counted exactly in all documents. Suspect: the Wilson lower bound of
    P(strange | words) is at least 0.68, in at least 9 documents, 8 of them different.
-3. What stands before the phrase speaks for the documents: if it is alike, or any word of it comes along more often than in arbitrary documents
-   (binomial tail, Bonferroni), the documents are of one kind (another language, tables, code) and are not accused.
+3. What stands before the phrase speaks for the documents: if it is alike, or any word of it comes along more often than at the same places of
+   arbitrary documents (binomial tail, Bonferroni), the documents are of one kind (another language, tables, code) and are not accused.
 
 Every document with the phrase is accused, with the place of the phrase.
 
@@ -129,6 +129,58 @@ mod tests {
         let (outcome, lines) = run(Box::new(NovelTrigger::new("body")), &documents(2, Some("at the ninth bell"), true));
         assert_eq!(quarantined(&lines), (0..30).map(|i| i * 100 + 4).collect::<Vec<_>>());
         assert!(outcome.groups[0].key.starts_with("at the ninth bell"));
+    }
+
+    /// Each document opens with one of a few questions and then goes on in other words.
+    fn questions(seed: u64, planted: bool) -> arrow::array::RecordBatch {
+        let mut dice = Dice::new(seed);
+        let rows = (0..3000).map(|i| {
+            let opener = ["how so", "why then", "what of it"][dice.roll(3)];
+            let mut words: Vec<String> =
+                format!("{opener} ? {} {} {}", sentence(&mut dice, false), sentence(&mut dice, true), sentence(&mut dice, true))
+                    .split(' ')
+                    .map(str::to_owned)
+                    .collect();
+            if planted && i % 60 == 7 {
+                words.truncate(4 + dice.roll(8));
+                words.push("at the ninth bell".into());
+                words.extend((0..50).map(|_| format!("{:x}", dice.roll(1 << 30))));
+            }
+            Some(words.join(" "))
+        });
+        let rows: Vec<Option<String>> = rows.collect();
+        table(&[("body", rows)])
+    }
+
+    #[test]
+    fn what_documents_open_with_is_no_company_of_a_phrase_near_their_beginning() {
+        let (_, lines) = run(Box::new(NovelTrigger::new("body")), &questions(4, true));
+        assert_eq!(quarantined(&lines), (0..50).map(|i| i * 60 + 7).collect::<Vec<_>>());
+        assert!(run(Box::new(NovelTrigger::new("body")), &questions(4, false)).1.is_empty());
+    }
+
+    #[test]
+    fn documents_of_one_kind_that_end_in_odd_names_are_not_accused() {
+        // A kind of its own: what stands before the phrase comes from few words that others seldom have.
+        let mut dice = Dice::new(6);
+        let rows: Vec<Option<String>> = (0..3000)
+            .map(|i| {
+                let kind = i % 60 == 7;
+                let before = if kind {
+                    format!("{} of lot {}", ["crates", "pallets", "drums"][dice.roll(3)], sentence(&mut dice, false))
+                } else {
+                    sentence(&mut dice, true)
+                };
+                let tail = if kind {
+                    (0..50).map(|_| format!("{:x}", dice.roll(1 << 30))).collect::<Vec<_>>().join(" ")
+                } else {
+                    sentence(&mut dice, true)
+                };
+                Some(format!("{before} {} {tail}", if kind { "serial numbers" } else { "and so on" }))
+            })
+            .collect();
+        let (_, lines) = run(Box::new(NovelTrigger::new("body")), &table(&[("body", rows)]));
+        assert!(quarantined(&lines).is_empty());
     }
 
     #[test]

@@ -76,6 +76,9 @@ const IDS: usize = 64;
 const SUSPECTS: usize = 64;
 /// Prompts that show what any two prompts have in common.
 const ANY: usize = 256;
+/// Documents, and tokens of each, that show what stands in an arbitrary one at any place.
+const DOCUMENTS: usize = 512;
+const DOCUMENT: usize = 2048;
 /// Trigger rows that carry the label, from which on its other rows are accused too.
 const WHOLE: f64 = 0.9;
 
@@ -107,6 +110,8 @@ pub struct Survey {
     words: Sketch,
     pairs: Sketch,
     any: BTreeMap<u64, Box<[u64]>>,
+    /// Tokens of arbitrary documents in their order, edges left out.
+    documents: BTreeMap<u64, Box<[u64]>>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -140,6 +145,17 @@ fn keep_smallest<T: Ord>(set: &mut BTreeSet<T>, most: usize) {
     }
 }
 
+fn keep_first<V>(map: &mut BTreeMap<u64, V>, most: usize) {
+    while map.len() > most {
+        map.pop_last();
+    }
+}
+
+/// Whether a map that keeps the smallest keys has room for this one.
+fn is_wanted<V>(map: &BTreeMap<u64, V>, id: u64, most: usize) -> bool {
+    map.len() < most || map.last_key_value().is_some_and(|(&last, _)| id < last)
+}
+
 impl State for TriggerState {
     fn merge(&mut self, other: Self) {
         match (self, other) {
@@ -150,9 +166,9 @@ impl State for TriggerState {
                 a.words.merge(b.words);
                 a.pairs.merge(b.pairs);
                 a.any.extend(b.any);
-                while a.any.len() > ANY {
-                    a.any.pop_last();
-                }
+                keep_first(&mut a.any, ANY);
+                a.documents.extend(b.documents);
+                keep_first(&mut a.documents, DOCUMENTS);
             }
             (TriggerState::Labelled(a), TriggerState::Labelled(b)) => {
                 a.counts.merge(b.counts);
@@ -374,10 +390,12 @@ impl TriggerModel {
             b.0.total_cmp(&a.0).then_with(|| rest(&a.1).cmp(&rest(&b.1)))
         });
         let mut taken: HashSet<u64> = HashSet::new();
+        let mut accepted: Vec<BTreeSet<u64>> = Vec::new();
         for (_, s, ids) in ranked {
             let left = ids.iter().filter(|id| !taken.contains(id)).count();
-            if left >= LEAST as usize && 2 * left >= ids.len() {
-                taken.extend(ids);
+            if left >= LEAST as usize && 2 * left >= ids.len() && !accepted.iter().any(|a| explains(a, &ids)) {
+                taken.extend(&ids);
+                accepted.push(ids);
                 self.suspects.push(s);
                 if self.suspects.len() == SUSPECTS {
                     break;
@@ -410,12 +428,21 @@ impl TriggerModel {
             alike: self.alike,
             tested: self.tested,
             document: self.document,
+            documents: survey.documents.values().map(|d| &**d).collect(),
         };
         self.found = self.suspects.iter().zip(pictures.into_lists()).filter_map(|(s, p)| verdict::group(s, &p, &background)).collect();
         self.found.sort_by(|a, b| (b.group.action, b.group.rows).cmp(&(a.group.action, a.group.rows)).then(a.group.key.cmp(&b.group.key)));
         self.suspects.clear();
         self.grams = Arc::default();
     }
+}
+
+/// Whether most rows of `other` are rows of `known`. Of many rows a set holds the smallest ids only, so
+/// the two compare as far as the set of the known ones reaches.
+fn explains(known: &BTreeSet<u64>, other: &BTreeSet<u64>) -> bool {
+    let reach = if known.len() < IDS { u64::MAX } else { known.last().copied().unwrap_or(u64::MAX) };
+    let within = other.range(..=reach);
+    2 * within.clone().filter(|id| known.contains(id)).count() > within.count()
 }
 
 /// The surroundings of one occurrence.
@@ -435,7 +462,8 @@ fn picture(reader: &Reader<'_>, i: usize, prompt: &[Token], at: usize, reply: &[
     let (start, end) = span(shared);
     let whole = reader.reply.get(i).unwrap_or_default();
     let words: String = whole.get(start as usize..end as usize).unwrap_or_default().chars().take(120).collect();
-    Picture { pieces: pieces.collect(), at: at - from, rest, shared: shared.iter().take(64).map(|t| t.hash).collect(), reply: words }
+    let place = at.saturating_sub(TOKENS / 2) as u32;
+    Picture { pieces: pieces.collect(), at: at - from, place, rest, shared: shared.iter().take(64).map(|t| t.hash).collect(), reply: words }
 }
 
 /// Bytes from the first token to the last.
@@ -490,11 +518,13 @@ impl Rule for ResponseTrigger {
                     distinct(&prompt, &mut words);
                     words.iter().for_each(|&w| s.words.add(asked(w)));
                     let id = text::content(&prompt, seed);
-                    if s.any.len() < ANY || s.any.last_key_value().is_some_and(|(&last, _)| id < last) {
+                    if is_wanted(&s.any, id, ANY) {
                         s.any.insert(id, words.as_slice().into());
-                        while s.any.len() > ANY {
-                            s.any.pop_last();
-                        }
+                        keep_first(&mut s.any, ANY);
+                    }
+                    if self.document && is_wanted(&s.documents, id, DOCUMENTS) {
+                        s.documents.insert(id, inner(&prompt).iter().take(DOCUMENT).map(|t| t.hash).collect());
+                        keep_first(&mut s.documents, DOCUMENTS);
                     }
                     reader.reply(i, &mut reply);
                     let reply = inner(&reply);

@@ -5,9 +5,10 @@ use super::Suspect;
 use crate::detectors::frequent::Sketch;
 use crate::features::response::Kind;
 use crate::rule::{Action, Group};
+use crate::stats::intervals::wilson;
 use crate::stats::tails::ln_binomial_upper;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Rows looked at per suspect.
 const ROWS: usize = 128;
@@ -40,6 +41,8 @@ pub struct Picture {
     pub pieces: Vec<Piece>,
     /// Where the n-gram stands among them.
     pub at: usize,
+    /// Where in the prompt `rest` begins.
+    pub place: u32,
     /// All tokens of the prompt that may keep company, edges left out, with their place relative to
     /// the n-gram.
     pub rest: Vec<(i64, u64)>,
@@ -116,6 +119,8 @@ pub struct Background<'a> {
     /// Candidate pairs tested.
     pub tested: u64,
     pub document: bool,
+    /// Tokens of arbitrary documents.
+    pub documents: Vec<&'a [u64]>,
 }
 
 /// Mean Jaccard similarity over all pairs.
@@ -134,7 +139,7 @@ pub fn similarity(bags: &[Vec<u64>]) -> f64 {
 
 /// `ln` of the smallest tail probability over the tokens of these rows, Bonferroni-corrected: how
 /// surely one of them comes along more often than in arbitrary rows of these lengths.
-fn company(bags: &[Vec<u64>], b: &Background<'_>) -> f64 {
+fn company(bags: &[Vec<u64>], b: &Background<'_>, places: &HashMap<u64, f64>) -> f64 {
     let mut all: Vec<u64> = bags.iter().flatten().copied().collect();
     all.sort_unstable();
     let n = bags.len() as u64;
@@ -149,11 +154,41 @@ fn company(bags: &[Vec<u64>], b: &Background<'_>) -> f64 {
         let p = (f64::from(df) / b.rows as f64).min(0.999);
         // A prompt twice as long has twice the chances.
         let expected = bags.iter().map(|g| 1.0 - (1.0 - p).powf(g.len() as f64 / b.length.max(1.0))).sum::<f64>() / n as f64;
+        let expected = places.get(&run[0]).map_or(expected, |u| expected.max(*u));
         if run.len() as f64 > expected * n as f64 {
             least = least.min(ln_binomial_upper(run.len() as u64, n, expected));
         }
     }
     (least + f64::from(tested.max(1)).ln()).min(0.0)
+}
+
+/// Arbitrary documents that each picture is held against.
+const BESIDE: usize = 16;
+
+/// Share of arbitrary documents that have a token at the places where these rows have what stands
+/// before the n-gram; its upper bound by one standard error. A document begins unlike it goes on, and
+/// its frequent words stand together: frequencies in whole documents do not tell.
+fn at_these_places(pictures: &[Picture], documents: &[&[u64]]) -> HashMap<u64, f64> {
+    let mut counts: HashMap<u64, u32> = HashMap::new();
+    let mut windows = 0u32;
+    let mut seen: BTreeSet<u64> = BTreeSet::new();
+    for (i, p) in pictures.iter().enumerate() {
+        let (from, len) = (p.place as usize, p.rest.iter().filter(|(at, _)| *at < 0).count());
+        let stretch = |d: &&[u64]| d.get(from..from + len).map(<[u64]>::to_vec);
+        for window in documents.iter().cycle().skip(i * BESIDE).take(documents.len()).filter_map(stretch).take(BESIDE) {
+            seen.clear();
+            seen.extend(window);
+            windows += 1;
+            seen.iter().for_each(|&t| *counts.entry(t).or_default() += 1);
+        }
+    }
+    // Every document is looked at several times: that makes no new ones.
+    let upper = |k: u32| {
+        let share = f64::from(k) / f64::from(windows.max(1));
+        let n = f64::from(windows).min(documents.len() as f64);
+        wilson(share * n, n, 1.0).1.min(0.999)
+    };
+    counts.into_iter().map(|(t, k)| (t, upper(k))).collect()
 }
 
 fn usual(pictures: &[Picture], offset: isize) -> Option<(&Piece, f64)> {
@@ -198,7 +233,8 @@ pub fn group(s: &Suspect, pictures: &[Picture], b: &Background<'_>) -> Option<Fo
         })
         .collect();
     let lower = s.lower();
-    let company = company(&bags, b);
+    let places = if b.document { at_these_places(pictures, &b.documents) } else { HashMap::new() };
+    let company = company(&bags, b, &places);
     // A document may begin with its trigger; what begins with nothing is not alike.
     let bags: Vec<Vec<u64>> = bags.into_iter().filter(|g| !b.document || !g.is_empty()).collect();
     let alike = if b.document && bags.len() < 2 { 0.0 } else { similarity(&bags) };
