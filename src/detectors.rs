@@ -20,6 +20,7 @@ pub mod phrase;
 pub mod placed;
 pub mod postings;
 pub mod response_trigger;
+pub mod shared_form;
 pub mod shared_trigger;
 pub mod trigger_table;
 pub mod trigger_text;
@@ -32,6 +33,7 @@ use crate::rule::Entry;
 /// In code order.
 pub static REGISTRY: &[Entry] = &[
     shared_trigger::ENTRY,
+    shared_form::ENTRY,
     unicode::HIDDEN_ENTRY,
     unicode::CONFUSABLE_ENTRY,
     duplicates::CONFLICT_ENTRY,

@@ -78,11 +78,8 @@ Kurita, Michel, Neubig: Weight Poisoning Attacks on Pretrained Models (2020). Ga
 
 pub const ENTRY: Entry = Entry { meta: META, build };
 
-fn build(context: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
-    let mut built = Built::default();
-    let Some(label) = context.roles.first(Role::Label) else {
-        return Ok(Built::not_tested("no column has the role label"));
-    };
+/// Text columns that hold strings; the others are said to be not tested.
+pub(super) fn texts(context: &Context<'_>, built: &mut Built) -> Vec<String> {
     let is_text = |t: &DataType| match t {
         DataType::Dictionary(_, v) => matches!(**v, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
         t => matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
@@ -95,6 +92,15 @@ fn build(context: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
             Err(_) => built.not_tested.push(format!("text: column `{name}` is not in the data")),
         }
     }
+    texts
+}
+
+fn build(context: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
+    let mut built = Built::default();
+    let Some(label) = context.roles.first(Role::Label) else {
+        return Ok(Built::not_tested("no column has the role label"));
+    };
+    let texts = texts(context, &mut built);
     if context.schema.field_with_name(label).is_err() {
         return Ok(Built::not_tested(format!("column `{label}` is not in the data")));
     }
