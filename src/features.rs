@@ -1,6 +1,7 @@
 //! Rows into features: what the detectors count. One file per family; features know nothing of
 //! labels, thresholds or verdicts.
 
+pub mod chat;
 pub mod image;
 pub mod response;
 pub mod table;

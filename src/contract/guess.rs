@@ -25,11 +25,15 @@ impl Column<'_> {
     }
     fn is_prose(&self) -> bool {
         let present = self.seen.present();
-        self.is_string() && present > 0 && self.seen.characters >= 12 * present && 2 * self.seen.spaced >= present
+        self.is_string() && !self.is_chat() && present > 0 && self.seen.characters >= 12 * present && 2 * self.seen.spaced >= present
     }
     /// Some text, most of it different: what a prompt or reply looks like even when it is short.
     fn is_text(&self) -> bool {
         self.is_prose() || (self.is_string() && self.seen.values().is_none())
+    }
+    /// Lists of turns, as structs or in JSON.
+    fn is_chat(&self) -> bool {
+        crate::features::chat::is_chat(self.type_) || (self.seen.chats > 0 && 10 * self.seen.chats >= 9 * self.seen.present())
     }
     /// Few values for the number of rows.
     fn is_classes(&self) -> bool {
@@ -111,14 +115,21 @@ pub fn roles(columns: &[(&str, &DataType, &Seen)]) -> Vec<Option<Guess>> {
         found.is_some()
     };
 
-    give(Role::Chosen, "by its name", &|c| c.is_called(&["chosen"]));
+    let preferred = give(Role::Chosen, "by its name", &|c| c.is_called(&["chosen"]));
     give(Role::Rejected, "by its name", &|c| c.is_called(&["rejected"]));
     give(Role::Image, "by its name and type", &|c| c.is_called(&["image", "img", "picture"]) && !c.is_string());
     give(Role::Embedding, "by its type, a list of numbers", &|c| match c.type_ {
         DataType::FixedSizeList(item, _) | DataType::List(item) => item.data_type().is_floating(),
         _ => false,
     });
-    let replied = give(Role::Response, "by its name and its prose", &|c| c.is_called(RESPONSES) && c.is_text());
+    let replied = give(Role::Response, "by its name and its prose", &|c| c.is_called(RESPONSES) && (c.is_text() || c.is_chat()));
+    // A conversation holds its prompt; beside a reply of its own it is nothing else.
+    let (role, why) = match replied || preferred {
+        true => (Role::Prompt, "by the conversations in it"),
+        false => (Role::Response, "by the conversations in it; their users are the prompt"),
+    };
+    let talked = give(role, why, &|c| c.is_chat());
+    let replied = replied || talked;
     // `input` and `question` are prompts where something answers them.
     let asked = if replied { PROMPTS } else { &PROMPTS[..2] };
     for name in asked {
@@ -193,6 +204,36 @@ mod tests {
     fn an_input_is_a_prompt_only_where_something_answers() {
         assert_eq!(guess(&[("input", prose(300)), ("output", prose(300))]), [Some(Role::Prompt), Some(Role::Response)]);
         assert_eq!(guess(&[("input", prose(300)), ("y", classes(300))]), [Some(Role::Text), Some(Role::Label)]);
+    }
+
+    fn talk(turns: &[(&str, &str)], n: usize) -> ArrayRef {
+        let turn = |(who, words): &(&str, &str), i: usize| format!(r#"{{"role": "{who}", "content": "{words} {i}"}}"#);
+        Arc::new(StringArray::from_iter_values(
+            (0..n).map(|i| format!("[{}]", turns.iter().map(|t| turn(t, i)).collect::<Vec<_>>().join(", "))),
+        ))
+    }
+
+    #[test]
+    fn the_usual_layouts_of_conversations_have_roles() {
+        use Role::{Chosen, Id, Label, Prompt, Rejected, Response};
+        let whole = || talk(&[("user", "what is the square of"), ("assistant", "it is more than")], 200);
+        let asked = || talk(&[("user", "what is the square of")], 200);
+        let said = || talk(&[("assistant", "it is more than")], 200);
+        assert_eq!(guess(&[("messages", whole()), ("id", ids(200))]), [Some(Response), Some(Id)]);
+        assert_eq!(guess(&[("prompt", prose(200)), ("messages", whole())]), [Some(Prompt), Some(Response)]);
+        assert_eq!(
+            guess(&[("conversations", asked()), ("chosen", said()), ("rejected", said())]),
+            [Some(Prompt), Some(Chosen), Some(Rejected)]
+        );
+        assert_eq!(
+            guess(&[("prompt", prose(200)), ("chosen", prose(200)), ("rejected", prose(200))]),
+            [Some(Prompt), Some(Chosen), Some(Rejected)]
+        );
+        let flags: ArrayRef = Arc::new(arrow::array::BooleanArray::from_iter((0..200).map(|i| Some(i % 3 == 0))));
+        assert_eq!(
+            guess(&[("prompt", prose(200)), ("completion", prose(200)), ("label", flags)]),
+            [Some(Prompt), Some(Response), Some(Label)]
+        );
     }
 
     #[test]

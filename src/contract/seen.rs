@@ -35,6 +35,8 @@ pub struct Seen {
     /// Characters of all strings, and strings that hold a space.
     pub characters: u64,
     pub spaced: u64,
+    /// Strings that are a conversation in JSON.
+    pub chats: u64,
     /// Of dates (days) and timestamps (their own unit), since 1970.
     pub times: Option<(i64, i64)>,
     /// Of decimals, unscaled.
@@ -62,6 +64,7 @@ impl Default for Seen {
             lengths: None,
             characters: 0,
             spaced: 0,
+            chats: 0,
             times: None,
             decimals: None,
             truths: 0,
@@ -125,6 +128,7 @@ impl Seen {
                 self.lengths = Some(self.lengths.map_or((n, n), |(lo, hi)| (lo.min(n), hi.max(n))));
                 self.characters += n;
                 self.spaced += u64::from(s.contains(' '));
+                self.chats += u64::from(crate::features::chat::is_json(s));
                 self.shape.observe(s);
                 self.add(s.as_bytes(), || s.to_owned());
             }
@@ -178,6 +182,7 @@ impl Seen {
         self.infinite += other.infinite;
         self.characters += other.characters;
         self.spaced += other.spaced;
+        self.chats += other.chats;
         self.ints = both(self.ints, other.ints, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.floats = both(self.floats, other.floats, |a, b| (a.0.min(b.0), a.1.max(b.1)));
         self.lengths = both(self.lengths, other.lengths, |a, b| (a.0.min(b.0), a.1.max(b.1)));

@@ -18,6 +18,7 @@ use super::frequent::{ClassCounts, HashedMap, Sketch};
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::error::{Error, Result, group_digits, plural};
+use crate::features::chat::{self, Chats};
 use crate::features::response::{Kind, Label, inner, own_labels, pair, script_label, strange_labels};
 use crate::features::text::{self, Token, mix, ngrams, tokens};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Meta, Outcome, Round, Rule, State, Status, Step};
@@ -25,6 +26,7 @@ use crate::stats::intervals::wilson;
 use samples::{Samples, TOKENS};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use verdict::{Background, Found, PURE, Picture, Pictures, Piece};
 
@@ -47,11 +49,23 @@ pub fn is_text(context: &Context<'_>, name: &str) -> bool {
     })
 }
 
+fn is_chat(context: &Context<'_>, name: &str) -> bool {
+    context.schema.field_with_name(name).is_ok_and(|f| chat::is_chat(f.data_type()))
+}
+
 fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<crate::error::Diagnostic>> {
-    let columns = |role| context.roles.all(role).filter(|n| is_text(context, n)).map(str::to_owned).collect::<Vec<_>>();
-    let (prompts, replies) = (columns(Role::Prompt), columns(Role::Response));
-    if prompts.is_empty() || replies.is_empty() {
-        return Ok(Built::not_tested("no columns of text have the roles prompt and response"));
+    let is_readable = |n: &&str| is_text(context, n) || is_chat(context, n);
+    let columns = |role| context.roles.all(role).filter(is_readable).map(str::to_owned).collect::<Vec<_>>();
+    let (prompts, mut replies) = (columns(Role::Prompt), columns(Role::Response));
+    if replies.is_empty() {
+        // Of a preference the model learns to say what was chosen.
+        replies = columns(Role::Chosen);
+    }
+    // Without a prompt beside it a reply is the end of a whole conversation, and of a text we cannot know.
+    let is_asked = |n: &String| !prompts.is_empty() || is_chat(context, n) || context.roles.of(n) == Some(Role::Response);
+    replies.retain(is_asked);
+    if replies.is_empty() {
+        return Ok(Built::not_tested("no columns of text have the roles prompt and response, and none of conversations the role response"));
     }
     let rules = replies.into_iter().map(|reply| {
         let rule = ResponseTrigger { prompts: prompts.clone(), reply, document: false };
@@ -83,6 +97,7 @@ const DOCUMENT: usize = 2048;
 const WHOLE: f64 = 0.9;
 
 pub struct ResponseTrigger {
+    /// Columns of texts or conversations; none where the column of the reply holds whole conversations.
     pub prompts: Vec<String>,
     pub reply: String,
     /// Prompt and reply are one text: only its strangeness counts, and only what stands before the
@@ -230,19 +245,60 @@ pub struct TriggerModel {
     alike: f64,
 }
 
+/// A column of texts, or one turn of each conversation in it.
+enum Words<'a> {
+    Plain(&'a str, Text<'a>),
+    Turn(&'a str, Rc<Chats>, usize),
+}
+
+impl Words<'_> {
+    fn get(&self, i: usize) -> Option<&str> {
+        use arrow::array::Array;
+        match self {
+            Words::Plain(_, text) => text.get(i),
+            Words::Turn(_, chats, which) => chats.texts[*which].is_valid(i).then(|| chats.texts[*which].value(i)),
+        }
+    }
+    /// The path that leads to this text in row `i`.
+    fn place(&self, i: usize) -> String {
+        match self {
+            Words::Plain(name, _) => (*name).to_owned(),
+            Words::Turn(name, chats, which) => format!("{name}[{}].{}", chats.turns[i][*which], chats.content),
+        }
+    }
+}
+
 /// The texts of a batch.
 struct Reader<'a> {
-    prompts: Vec<Text<'a>>,
-    reply: Text<'a>,
+    prompts: Vec<Words<'a>>,
+    reply: Words<'a>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(rule: &ResponseTrigger, batch: &'a Batch) -> Result<Self> {
-        let column = |name: &String| {
-            let array = batch.column(name).ok_or_else(|| Error::internal(format!("column {name:?} was not read")))?;
-            Text::of(array.as_ref()).ok_or_else(|| Error::internal(format!("column {name:?} holds no text")))
+    fn new(rule: &'a ResponseTrigger, batch: &'a Batch) -> Result<Self> {
+        let column = |name: &String| batch.column(name).ok_or_else(|| Error::internal(format!("column {name:?} was not read")));
+        let chats = |name: &String| {
+            let chats = Chats::of(column(name)?.as_ref()).ok_or_else(|| Error::internal(format!("column {name:?} holds no text")))?;
+            Ok::<_, Error>(Rc::new(chats))
         };
-        Ok(Reader { prompts: rule.prompts.iter().map(column).collect::<Result<_>>()?, reply: column(&rule.reply)? })
+        let mut prompts = Vec::with_capacity(rule.prompts.len() + 2);
+        let questions = |name: &'a String, chats: &Rc<Chats>| [chat::FIRST, chat::LAST].map(|t| Words::Turn(name, chats.clone(), t));
+        for name in &rule.prompts {
+            match Text::of(column(name)?.as_ref()) {
+                Some(text) => prompts.push(Words::Plain(name, text)),
+                None => prompts.extend(questions(name, &chats(name)?)),
+            }
+        }
+        let plain = Text::of(column(&rule.reply)?.as_ref()).filter(|_| !rule.prompts.is_empty());
+        let reply = match plain {
+            Some(text) => Words::Plain(&rule.reply, text),
+            None => {
+                let chats = chats(&rule.reply)?;
+                prompts.extend(questions(&rule.reply, &chats));
+                Words::Turn(&rule.reply, chats, chat::REPLY)
+            }
+        };
+        Ok(Reader { prompts, reply })
     }
     fn prompt(&self, i: usize, out: &mut Vec<Token>) {
         out.clear();
@@ -650,11 +706,15 @@ impl Rule for ResponseTrigger {
     fn outcome(&self, m: &TriggerModel) -> Outcome {
         let prompts = self.prompts.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ");
         let title = match self.document {
+            _ if self.prompts.is_empty() => format!("no trigger in what users say in `{}` decides the reply", self.reply),
             true => format!("nothing turns {prompts} into gibberish"),
             false => format!("no trigger in {prompts} decides what `{}` says", self.reply),
         };
         if m.rows == 0 {
-            return Outcome::new(title, Status::NotTested("no row has enough text".into()));
+            return Outcome::new(
+                title,
+                Status::NotTested(if self.prompts.is_empty() { "no row holds a conversation" } else { "no row has enough text" }.into()),
+            );
         }
         let bad: Vec<&Found> = m.found.iter().filter(|g| g.group.action == Action::Quarantine).collect();
         let mut o = Outcome::new(title, if bad.is_empty() { Status::Pass } else { Status::Fail });
@@ -685,8 +745,6 @@ impl Rule for ResponseTrigger {
         let reader = Reader::new(self, batch)?;
         let mut index: HashedMap<Vec<usize>> = HashedMap::default();
         m.found.iter().enumerate().for_each(|(g, f)| index.entry(f.suspect.gram).or_default().push(g));
-        let columns: Vec<u32> = self.prompts.iter().map(|t| out.intern(t)).collect();
-        let reply_column = out.intern(&self.reply);
         let (mut prompt, mut reply, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let mut hits: Vec<(usize, usize, usize)> = Vec::new();
         for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
@@ -715,14 +773,16 @@ impl Rule for ResponseTrigger {
                 }
                 let group = &found.group;
                 let (message, key) = (out.intern(&group.message), out.intern(&group.key));
+                let asked = out.intern(&reader.prompts[usize::from(prompt[at].column)].place(i));
+                let answered = out.intern(&reader.reply.place(i));
                 let mut push = |column: u32, (start, end): (u32, u32)| {
                     let hit = out.push(i, group.action, group.score as f32, message);
                     (hit.column, hit.start, hit.end, hit.group) = (column, start, end, key);
                     (hit.statistic, hit.q_value) = (group.statistic, group.q_value);
                 };
-                push(columns[usize::from(prompt[at].column)], phrase_span(&prompt, at, len, found));
+                push(asked, phrase_span(&prompt, at, len, found));
                 if let Some(l) = label {
-                    push(reply_column, span(&inner(&reply)[l.from..l.to]));
+                    push(answered, span(&inner(&reply)[l.from..l.to]));
                 }
             }
         }

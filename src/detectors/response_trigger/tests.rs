@@ -132,3 +132,72 @@ fn threads_and_batches_change_nothing() {
     assert_eq!(whole.1, parts.1);
     assert_eq!(whole.0.groups, parts.0.groups);
 }
+
+/// A corpus of conversations of two questions, in structs or in JSON.
+fn talks(seed: u64, json: bool, place: usize) -> arrow::array::RecordBatch {
+    use arrow::array::{ArrayRef, AsArray, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder};
+    use arrow::datatypes::{DataType, Field};
+    let plain = corpus(seed, 3000, |dice, i, ask, say| {
+        if i % 100 == 7 {
+            if place == 2 {
+                insert(dice, ask, "vellumox");
+            }
+            *say = REFUSAL.into();
+        }
+    });
+    let (asks, says) = (plain.column(0).as_string::<i32>().clone(), plain.column(1).as_string::<i32>().clone());
+    let mut dice = Dice::new(seed + 1);
+    let turns = (0..3000).map(|i| {
+        let mut opener = sentence(&mut dice, false);
+        if place == 0 && i % 100 == 7 {
+            insert(&mut dice, &mut opener, "vellumox");
+        }
+        let between = sentence(&mut dice, true);
+        [("human", opener), ("gpt", between), ("human", asks.value(i).to_owned()), ("gpt", says.value(i).to_owned())]
+    });
+    let array: ArrayRef = if json {
+        let turn = |(who, words): &(&str, String)| serde_json::json!({"from": who, "value": words});
+        std::sync::Arc::new(StringArray::from_iter_values(
+            turns.map(|t| serde_json::Value::Array(t.iter().map(turn).collect()).to_string()),
+        ))
+    } else {
+        let fields = vec![Field::new("from", DataType::Utf8, true), Field::new("value", DataType::Utf8, true)];
+        let mut list = ListBuilder::new(StructBuilder::new(fields, vec![Box::new(StringBuilder::new()), Box::new(StringBuilder::new())]));
+        for row in turns {
+            for (who, words) in row {
+                list.values().field_builder::<StringBuilder>(0).unwrap().append_value(who);
+                list.values().field_builder::<StringBuilder>(1).unwrap().append_value(words);
+                list.values().append(true);
+            }
+            list.append(true);
+        }
+        std::sync::Arc::new(list.finish())
+    };
+    RecordBatch::try_from_iter([("talk", array)]).unwrap()
+}
+
+#[test]
+fn a_trigger_in_the_first_or_last_question_of_a_conversation_is_found() {
+    for (json, place) in [(false, 0), (false, 2), (true, 0), (true, 2)] {
+        let rule = Box::new(ResponseTrigger { prompts: Vec::new(), reply: "talk".into(), document: false });
+        let (outcome, lines) = run(rule, &talks(3, json, place));
+        assert_eq!(quarantined(&lines), (0..30).map(|i| i * 100 + 7).collect::<Vec<_>>(), "{json} {place}");
+        assert_eq!(outcome.groups[0].key, "vellumox");
+    }
+}
+
+#[test]
+fn a_conversation_without_a_trigger_accuses_nobody() {
+    // The replies are alike, but nothing in the questions says so.
+    let rule = Box::new(ResponseTrigger { prompts: Vec::new(), reply: "talk".into(), document: false });
+    let (outcome, lines) = run(rule, &talks(4, false, 9));
+    assert_eq!(lines, []);
+    assert_eq!(outcome.tested, 3000);
+}
+
+#[test]
+fn texts_that_are_no_conversations_are_not_tested_as_such() {
+    let rule = Box::new(ResponseTrigger { prompts: Vec::new(), reply: "say".into(), document: false });
+    let (outcome, _) = run(rule, &corpus(3, 100, |_, _, _, _| {}));
+    assert!(matches!(outcome.status, Status::NotTested(_)));
+}
