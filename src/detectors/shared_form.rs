@@ -251,7 +251,7 @@ struct Read {
     kept: HashSet<u64>,
     words: Vec<u64>,
     form: Vec<u64>,
-    is_word: Vec<bool>,
+    explains: Vec<bool>,
 }
 
 fn number(of: &[u64], hash: u64) -> Option<u32> {
@@ -260,7 +260,8 @@ fn number(of: &[u64], hash: u64) -> Option<u32> {
 
 fn tabulate(sample: &BTreeMap<u64, (String, Vec<String>)>, labels: &[String], seed: u64) -> Read {
     let mut rows: Vec<(Vec<u64>, Vec<u64>)> = Vec::with_capacity(sample.len());
-    let mut counts: HashMap<u64, (u32, bool)> = HashMap::new();
+    // Rows that hold the token, whether it is no mark, and whether it may explain its rows.
+    let mut counts: HashMap<u64, (u32, bool, bool)> = HashMap::new();
     let mut buffer = Vec::new();
     for (_, texts) in sample.values() {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -268,7 +269,9 @@ fn tabulate(sample: &BTreeMap<u64, (String, Vec<String>)>, labels: &[String], se
         let mut words: Vec<u64> = buffer.iter().filter(|t| !t.is_edge()).map(|t| t.hash).collect();
         distinct(&mut words);
         for t in buffer.iter().filter(|t| !t.is_edge()) {
-            counts.entry(t.hash).or_insert((0, t.kind != Kind::Mark));
+            // Marks of ASCII are form; any other one (an unseen character, say) is a token like a word.
+            let explains = t.kind != Kind::Mark || !shape::text_of(t, &texts).is_ascii();
+            counts.entry(t.hash).or_insert((0, t.kind != Kind::Mark, explains));
         }
         for w in &words {
             counts.entry(*w).and_modify(|c| c.0 += 1);
@@ -293,7 +296,7 @@ fn tabulate(sample: &BTreeMap<u64, (String, Vec<String>)>, labels: &[String], se
     form.sort_unstable();
     let mut words: Vec<u64> = counts.keys().copied().collect();
     words.sort_unstable();
-    let is_word: Vec<bool> = words.iter().map(|w| counts[w].1).collect();
+    let explains: Vec<bool> = words.iter().map(|w| counts[w].2).collect();
     let mut table = Table { form: Sparse::new(form.len()), words: Sparse::new(words.len()), ..Table::default() };
     table.kept = words.iter().map(|w| !counts[w].1 || kept.contains(w)).collect();
     for ((label, texts), (w, f)) in sample.values().zip(rows) {
@@ -303,7 +306,7 @@ fn tabulate(sample: &BTreeMap<u64, (String, Vec<String>)>, labels: &[String], se
         table.fold.push(fold(content(&texts, seed)) as u8);
         table.class.push(labels.binary_search(label).unwrap_or_default() as u32);
     }
-    Read { table, kept, words, form, is_word }
+    Read { table, kept, words, form, explains }
 }
 
 impl FormModel {
@@ -329,7 +332,7 @@ impl FormModel {
         let carriers = read.table.form.counts();
         for (_, class) in tested {
             if let Some(mut m) = views::mixture(&read.table, &carriers, class)
-                && let Some(found) = decide::decide(&read.table, &carriers, &mut m, class, &read.is_word)
+                && let Some(found) = decide::decide(&read.table, &carriers, &mut m, class, &read.explains)
             {
                 let names = names(&read, sample, &m, &found);
                 self.groups.push(self.group(&read, m, &found, &names));

@@ -144,14 +144,14 @@ fn best(readings: &[Vec<Test>; 3], rows: f64, unexplained: f64, lean: f64) -> Op
 }
 
 /// Words that explain the group by themselves.
-fn words(table: &Table, class: u32, group: &[u32], is_word: &[bool]) -> Vec<u32> {
+fn words(table: &Table, class: u32, group: &[u32], explains: &[bool]) -> Vec<u32> {
     let mut cover = vec![0u32; table.words.width];
     let own: Vec<u32> = group.iter().copied().filter(|&i| table.class[i as usize] == class).collect();
     for &i in &own {
         table.words.row(i as usize).iter().for_each(|&w| cover[w as usize] += 1);
     }
     let frequent: Vec<u32> =
-        (0..cover.len() as u32).filter(|&w| is_word[w as usize] && f64::from(cover[w as usize]) >= COVERS * own.len() as f64).collect();
+        (0..cover.len() as u32).filter(|&w| explains[w as usize] && f64::from(cover[w as usize]) >= COVERS * own.len() as f64).collect();
     let share = table.class.iter().filter(|&&c| c == class).count() as f64 / table.rows().max(1) as f64;
     frequent
         .into_iter()
@@ -178,8 +178,8 @@ fn order(table: &Table, m: &Mixture, explained: &[u32]) -> Vec<u32> {
     order
 }
 
-/// Judges the mixture of one label. `is_word[word]`: it has a letter or a digit.
-pub fn decide(table: &Table, counts: &[u32], m: &mut Mixture, class: u32, is_word: &[bool]) -> Option<Found> {
+/// Judges the mixture of one label. `explains[word]`: it is no mere punctuation.
+pub fn decide(table: &Table, counts: &[u32], m: &mut Mixture, class: u32, explains: &[bool]) -> Option<Found> {
     let n = table.rows() as f64;
     let mut explained: Vec<u32> = Vec::new();
     let [without, full] = m.readings(table, class);
@@ -198,7 +198,7 @@ pub fn decide(table: &Table, counts: &[u32], m: &mut Mixture, class: u32, is_wor
                 }
             }
         };
-        let mut new = if passed.is_none() { words(table, class, &order[..test.rows], is_word) } else { Vec::new() };
+        let mut new = if passed.is_none() { words(table, class, &order[..test.rows], explains) } else { Vec::new() };
         if new.is_empty() {
             let (weight, threshold, accused, others) = WEIGHTS
                 .into_iter()
@@ -210,7 +210,7 @@ pub fn decide(table: &Table, counts: &[u32], m: &mut Mixture, class: u32, is_wor
             if (accused.len() as f64) < EXCESS_ROWS / 2.0 {
                 return None;
             }
-            new = words(table, class, &accused, is_word);
+            new = words(table, class, &accused, explains);
             if new.is_empty() && passed.is_some() {
                 return Some(Found { class, test, of_label, sure, explained, weight, threshold, accused, others });
             }
