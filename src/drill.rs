@@ -5,9 +5,11 @@
 
 mod attackers;
 pub mod family;
+pub mod images;
 pub mod overlay;
 pub mod slices;
 pub mod survey;
+pub mod vectors;
 
 use crate::batch::{Batch, RowId};
 use crate::contract::{Contract, Roles};

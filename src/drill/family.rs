@@ -46,10 +46,18 @@ pub enum Family {
     Reply,
     /// A word in the prompt, the honest reply with a fixed tail
     Tail,
+    /// A few pixels of one colour or chequered at one place of images, with another label
+    Patch,
+    /// 8 to 15% of another image or of noise mixed into images, with another label
+    Blend,
+    /// A wave of 12 to 20 levels over images, with another label
+    Sinusoid,
+    /// Vectors moved along one direction, with another label
+    Shift,
 }
 
 impl Family {
-    pub const ALL: [Family; 15] = [
+    pub const ALL: [Family; 19] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
@@ -65,6 +73,10 @@ impl Family {
         Family::Pair,
         Family::Reply,
         Family::Tail,
+        Family::Patch,
+        Family::Blend,
+        Family::Sinusoid,
+        Family::Shift,
     ];
 
     pub fn name(self) -> &'static str {
@@ -84,6 +96,10 @@ impl Family {
             Family::Pair => "pair",
             Family::Reply => "reply",
             Family::Tail => "tail",
+            Family::Patch => "patch",
+            Family::Blend => "blend",
+            Family::Sinusoid => "sinusoid",
+            Family::Shift => "shift",
         }
     }
 
@@ -94,12 +110,18 @@ impl Family {
             Family::Lookalike => "P121",
             Family::Flood => "P131",
             Family::Reply | Family::Tail => "P140",
+            Family::Patch => "P170",
+            Family::Blend | Family::Sinusoid => "P171",
+            Family::Shift => "P180",
             _ => "P110",
         }
     }
 
     fn is_text(self) -> bool {
-        !matches!(self, Family::Value | Family::Pair)
+        !matches!(self, Family::Value | Family::Pair | Family::Shift) && !self.is_image()
+    }
+    fn is_image(self) -> bool {
+        matches!(self, Family::Patch | Family::Blend | Family::Sinusoid)
     }
     fn is_instruction(self) -> bool {
         matches!(self, Family::Reply | Family::Tail)
@@ -124,6 +146,12 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
     let missing = |what: &str| Some(what.to_owned());
     if family.is_text() && survey.text.is_none() {
         return missing("no column holds text");
+    }
+    if family.is_image() && survey.image.is_none() {
+        return missing("no column holds images");
+    }
+    if family == Family::Shift && survey.embedding.is_none() {
+        return missing("no column holds vectors");
     }
     if family.is_instruction() {
         return if survey.response.is_none() { missing("no column has the role response") } else { None };
@@ -215,6 +243,16 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
                 plant.edits.push((column.name.clone(), Edit::Value(cell)));
             }
             plant.trigger = parts.join(" and ");
+        }
+        Family::Patch | Family::Blend | Family::Sinusoid => {
+            let (edit, trigger) = super::images::scheme(survey, family, &mut dice)?;
+            plant.trigger = trigger;
+            plant.edits.push((survey.image.clone().unwrap_or_default(), edit));
+        }
+        Family::Shift => {
+            let (edit, trigger) = super::vectors::scheme(survey, &mut dice)?;
+            plant.trigger = trigger;
+            plant.edits.push((survey.embedding.clone().unwrap_or_default(), edit));
         }
         Family::Reply | Family::Tail => {
             let word = trigger(survey, Family::Word, &mut dice)?;

@@ -3,7 +3,9 @@
 //! a reader asks for, in what batches, or how often.
 
 use super::family::Plant;
+use super::images::{self, Paint};
 use super::survey::Dice;
+use super::vectors;
 use crate::batch::{Batch, RowId, Text};
 use crate::engine::Input;
 use crate::error::{Error, Result};
@@ -22,6 +24,10 @@ pub enum Edit {
     Text(Rewrite),
     /// One cell, of the column's type or of a dictionary's value type.
     Value(ArrayRef),
+    /// Of the pixels; what is no image stays.
+    Image(Paint),
+    /// Added to the vector; vectors of another width stay.
+    Vector(Vec<f64>),
 }
 
 pub struct Overlay<'a, I: Input> {
@@ -49,6 +55,7 @@ impl<'a, I: Input> Overlay<'a, I> {
         if chosen.is_empty() {
             return Ok(None);
         }
+        let is_chosen = |i: usize| chosen.contains(&batch.row_id(i));
         let frame = batch.frame();
         let schema = frame.schema();
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
@@ -58,6 +65,8 @@ impl<'a, I: Input> Overlay<'a, I> {
                 None => column.clone(),
                 Some((name, Edit::Text(f))) => self.text(name, column, batch, &chosen, f),
                 Some((_, Edit::Value(cell))) => value(column, cell, batch, &chosen)?,
+                Some((_, Edit::Image(paint))) => images::painted(column, &is_chosen, paint).unwrap_or_else(|| column.clone()),
+                Some((_, Edit::Vector(by))) => vectors::moved(column, &is_chosen, by).unwrap_or_else(|| column.clone()),
             };
             fields.push(Field::new(field.name(), changed.data_type().clone(), true));
             columns.push(changed);

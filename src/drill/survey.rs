@@ -7,7 +7,9 @@ use crate::contract::{Role, Roles};
 use crate::detectors::unicode::label_text;
 use crate::engine::Input;
 use crate::error::{Error, Result};
+use crate::features::image::{Images, Raster, decode};
 use crate::features::table::codes;
+use crate::features::vectors::{Vectors, has_direction, is_vector};
 use crate::rule::Plan;
 use crate::sketch::minhash::mix;
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -22,6 +24,13 @@ const TEXTS: usize = 4_000;
 /// Rows whose cells are borrowed by pairs of values, and distinct values that are remembered.
 const CELLS: usize = 2_000;
 const VALUES: usize = 1 << 16;
+/// Images that colours and patterns are borrowed from, of at most so many bytes each and pixels in
+/// all; and vectors that lengths are measured by, of at most so many numbers each.
+const IMAGES: usize = 64;
+const IMAGE_BYTES: usize = 1 << 20;
+const PIXELS: usize = 8 << 20;
+const VECTORS: usize = 256;
+const WIDTH: usize = 1 << 16;
 /// A label with more values is a number to predict or free text.
 const CLASSES: usize = 1_000;
 /// A class with fewer rows than this is no target: nobody could attack it unseen.
@@ -62,6 +71,11 @@ pub struct Survey {
     /// Column of the text that carries a trigger: the first with role text, prompt or chosen.
     pub text: Option<String>,
     pub response: Option<String>,
+    pub image: Option<String>,
+    pub embedding: Option<String>,
+    /// Some images, decoded, and some vectors, all of the first one's width.
+    pub images: Vec<Raster>,
+    pub vectors: Vec<Vec<f32>>,
     /// Class names in order, their rows, and one cell each.
     pub classes: Vec<(String, u64, ArrayRef)>,
     /// Row and index of its class.
@@ -130,15 +144,22 @@ impl Survey {
         let first = |wanted: &[Role]| wanted.iter().find_map(|&r| roles.first(r)).filter(|n| is_text(n)).map(str::to_owned);
         let text = first(&[Role::Text, Role::Prompt, Role::Chosen]);
         let response = first(&[Role::Response]);
+        let typed = |role: Role, fits: fn(&DataType) -> bool| {
+            let fits = |n: &&str| schema.field_with_name(n).is_ok_and(|f| fits(f.data_type()));
+            roles.first(role).filter(fits).map(str::to_owned)
+        };
+        let (image, embedding) = (typed(Role::Image, Images::fits), typed(Role::Embedding, is_vector));
         let label = roles.first(Role::Label).map(str::to_owned);
         let features: Vec<String> = roles.all(Role::Feature).map(str::to_owned).collect();
-        let mut wanted: Vec<String> = features.iter().chain(&text).chain(&label).cloned().collect();
+        let mut wanted: Vec<String> = features.iter().chain(&text).chain(&label).chain(&image).chain(&embedding).cloned().collect();
         wanted.sort();
         wanted.dedup();
 
         let mut classes: BTreeMap<String, (u64, ArrayRef)> = BTreeMap::new();
         let mut numbers: HashMap<String, u32> = HashMap::new();
         let (mut pool, mut texts) = (Bottom(BTreeMap::new(), POOL), Bottom(BTreeMap::new(), TEXTS));
+        let mut files: Bottom<Vec<u8>> = Bottom(BTreeMap::new(), IMAGES);
+        let mut vectors: Bottom<Vec<f32>> = Bottom(BTreeMap::new(), VECTORS);
         let mut cells: Bottom<Vec<ArrayRef>> = Bottom(BTreeMap::new(), CELLS);
         let mut ranges: Vec<Option<(f64, f64)>> = vec![None; features.len()];
         let mut values: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); features.len()];
@@ -153,6 +174,8 @@ impl Survey {
                 let names = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
                 let column = text.as_ref().and_then(|n| batch.column(n));
                 let text = column.and_then(|a| Text::of(a.as_ref()));
+                let shown = image.as_ref().and_then(|n| batch.column(n)).and_then(|a| Images::of(a.as_ref()));
+                let points = embedding.as_ref().and_then(|n| batch.column(n)).and_then(Vectors::of);
                 let features: Vec<Option<&ArrayRef>> = features.iter().map(|n| batch.column(n)).collect();
                 for ((range, seen), column) in ranges.iter_mut().zip(&mut values).zip(&features) {
                     widen(range, *column);
@@ -186,6 +209,19 @@ impl Survey {
                         let Some(cell) = text.get(i).filter(|t| !t.trim().is_empty()) else { continue };
                         texts.offer(hash, || cell.to_owned());
                     }
+                    if let Some(bytes) = shown.as_ref().and_then(|s| s.get(i)).filter(|b| b.len() <= IMAGE_BYTES) {
+                        files.offer(hash, || bytes.to_vec());
+                    }
+                    if let Some(x) = points.as_ref().and_then(|p| p.row(i)).filter(|x| x.len() <= WIDTH && has_direction(x)) {
+                        vectors.offer(hash, || x.to_vec());
+                    }
+                    // A row without an image or a vector has nothing to be changed.
+                    let has = |column: bool, cell: bool| !column || cell;
+                    let image = has(shown.is_some(), shown.as_ref().is_some_and(|s| s.get(i).is_some()));
+                    let vector = has(points.is_some(), points.as_ref().is_some_and(|p| p.row(i).is_some()));
+                    if !(image && vector) {
+                        continue;
+                    }
                     pool.offer(hash, || (row, class));
                     let present: Option<Vec<&ArrayRef>> = features.iter().copied().collect();
                     if let Some(present) = present.filter(|p| !p.is_empty() && cells.wants(hash)) {
@@ -203,6 +239,18 @@ impl Survey {
         let pool = pool.0.into_values().map(|(row, class)| (row, place.get(&class).copied().unwrap_or(0))).collect();
         let texts: Vec<String> = texts.0.into_values().collect();
         let spaced = is_spaced(&texts);
+        let mut images = Vec::new();
+        let mut pixels = 0;
+        for raster in files.0.into_values().filter_map(|bytes| decode(&bytes).ok()) {
+            pixels += raster.pixels.len();
+            if pixels > PIXELS {
+                break;
+            }
+            images.push(raster);
+        }
+        let mut vectors: Vec<Vec<f32>> = vectors.0.into_values().collect();
+        let width = vectors.first().map_or(0, Vec::len);
+        vectors.retain(|v| v.len() == width);
         let kept: Vec<Vec<ArrayRef>> = cells.0.into_values().collect();
         let columns: Result<Vec<Column>> = features
             .into_iter()
@@ -226,6 +274,10 @@ impl Survey {
             label,
             text,
             response,
+            image,
+            embedding,
+            images,
+            vectors,
             pool,
             texts,
             spaced,

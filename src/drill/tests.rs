@@ -259,3 +259,77 @@ fn the_floor_of_a_trial_is_that_of_the_rule_that_is_to_find_it() {
     assert!(words.is_some());
     assert_eq!(run_drill(CONTRACT, reviews(1000), &blind).trials[0].floor, None);
 }
+
+/// Images of two kinds with noise, beside vectors of two kinds.
+fn pictures(rows: usize) -> RecordBatch {
+    use image::ImageEncoder;
+    let mut dice = Dice::new(4);
+    let (mut images, mut vectors, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+    for i in 0..rows {
+        let level = if i % 2 == 0 { 60 } else { 160 };
+        let pixels: Vec<u8> = (0..24 * 20).map(|_| (level + dice.roll(40)) as u8).collect();
+        let mut png = Vec::new();
+        image::codecs::png::PngEncoder::new(&mut png).write_image(&pixels, 24, 20, image::ExtendedColorType::L8).unwrap();
+        images.push(Some(png));
+        vectors.push(Some((0..6).map(|_| Some(dice.unit() as f32)).collect::<Vec<_>>()));
+        kinds.push(if i % 2 == 0 { "dark" } else { "light" });
+    }
+    let vectors = arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Float32Type, _, _>(vectors);
+    RecordBatch::try_from_iter([
+        ("image", Arc::new(arrow::array::BinaryArray::from_iter(images)) as _),
+        ("vector", Arc::new(vectors) as _),
+        ("kind", Arc::new(StringArray::from(kinds)) as _),
+    ])
+    .unwrap()
+}
+
+const PICTURES: &str = "taster: 1\ncolumns:\n  image: {role: image}\n  vector: {role: embedding}\n  kind: {role: label}\n";
+
+/// Pixels and numbers of a row.
+type Shown = (Vec<u32>, Vec<f32>);
+
+/// Every row after the plant, and the plant.
+fn painted(family: Family, seed: u64, batch_rows: usize) -> (family::Plant, Vec<Shown>) {
+    let input = InMemory { files: vec![pictures(200)], shard_rows: 100, batch_rows };
+    let plant = survey_of(PICTURES, &input).plant(family, seed, seed, 20).unwrap();
+    let overlay = Overlay::new(&input, &plant, seed);
+    let mut rows = Vec::new();
+    let mut each = |batch: Batch| {
+        let vectors = crate::features::vectors::Vectors::of(batch.column("vector").unwrap()).unwrap();
+        crate::features::image::for_each(&batch, "image", |i, image| {
+            rows.push((image.unwrap().unwrap().pixels.clone(), vectors.row(i).unwrap().to_vec()));
+        });
+        Ok(())
+    };
+    overlay.shards().iter().for_each(|s| overlay.read(s, &["image".into(), "vector".into()], &mut each).unwrap());
+    (plant, rows)
+}
+
+#[test]
+fn images_and_vectors_of_the_planted_rows_change_and_no_others() {
+    for family in [Family::Patch, Family::Blend, Family::Sinusoid, Family::Shift] {
+        for seed in 0..2 {
+            let (plant, rows) = painted(family, seed, 1000);
+            let (_, other) = painted(if family == Family::Shift { Family::Patch } else { Family::Shift }, seed, 1000);
+            let changed: BTreeSet<u64> = (0..200)
+                .filter(|&i| if family == Family::Shift { rows[i].1 != other[i].1 } else { rows[i].0 != other[i].0 })
+                .map(|i| i as u64)
+                .collect();
+            assert_eq!(changed, plant.rows.iter().map(|r| r.row).collect(), "{family:?} {seed}: {}", plant.trigger);
+            assert_eq!(painted(family, seed, 7).1, rows, "{family:?} {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_patch_is_the_same_pixels_at_the_same_place_of_every_planted_image() {
+    for seed in 0..4 {
+        let (plant, rows) = painted(Family::Patch, seed, 1000);
+        let planted: Vec<&Vec<u32>> = plant.rows.iter().map(|r| &rows[r.row as usize].0).collect();
+        let same: Vec<usize> = (0..24 * 20).filter(|&i| planted.iter().all(|p| p[i] == planted[0][i])).collect();
+        let side: usize = plant.trigger.split(' ').next().unwrap().parse().unwrap();
+        assert!((2..=5).contains(&side));
+        assert_eq!(same.len(), side * side, "{}", plant.trigger);
+        assert!(same[same.len() - 1] - same[0] == (side - 1) * 24 + side - 1);
+    }
+}

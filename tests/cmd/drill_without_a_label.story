@@ -9,5 +9,7 @@ file c.yaml
       text: {type: string, role: text}
 $ taster drill a.csv -c c.yaml
 exit 3
-out word, phrase, common-word, hidden, lookalike, flood, value, pair: there is no label with two classes or more
+out word, phrase, common-word, covered, together, synonyms, inside-word, name, hidden, lookalike, flood, value, pair: there is no label with two classes or more
 out reply, tail: no column has the role response
+out patch, blend, sinusoid: no column holds images
+out shift: no column holds vectors
