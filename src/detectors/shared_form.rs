@@ -78,6 +78,10 @@ that most rows of a label have are for `review`.
 # What raises false alarms
 
 Sources with a form and a label of their own whose content does not give the label away (the feed of one agency). Labels that are forms by nature.
+Measured: none of 1,021,167 rows in parts of ten clean corpora (reviews, news, sentences in four languages, package and library descriptions;
+halves, tenths, copies, drawn labels, rare labels) was quarantined. Planted, at 2% to 10% of the rows: seven kinds of rewriting in four corpora
+were found at 27% to 99% of their rows where no pure word ran through them, and 64% to 100% of the accused rows were planted: least where
+forms go with labels by nature.
 
 # How it is evaded
 
