@@ -4,8 +4,10 @@
 //! own outcome. Poisoning detectors live next door and share only the engine.
 
 mod cells;
+mod crossing;
 mod dfa;
 mod forms;
+mod key_set;
 mod limits;
 mod moments;
 mod row;
@@ -17,7 +19,10 @@ mod aggregate_bounds;
 mod association;
 mod broken_expression;
 mod class_share;
+mod conflicting_labels;
 mod constant_column;
+mod contaminated;
+mod dangling_reference;
 mod distinct_count;
 mod distinct_values;
 mod distribution_drift;
@@ -25,6 +30,7 @@ mod duplicate_key;
 mod far_value;
 mod forbidden_value;
 mod invalid_json;
+mod leaking_splits;
 mod missing_column;
 mod missing_value;
 mod most_common;
@@ -84,6 +90,10 @@ pub static REGISTRY: &[Entry] = &[
     wrong_columns::ENTRY,
     wrong_sum::ENTRY,
     repeated_in_row::ENTRY,
+    conflicting_labels::ENTRY,
+    leaking_splits::ENTRY,
+    dangling_reference::ENTRY,
+    contaminated::ENTRY,
     aggregate_bounds::ENTRY,
     distinct_count::ENTRY,
     distinct_values::ENTRY,

@@ -233,6 +233,21 @@ fn rows_add_up_and_differ() {
 }
 
 #[test]
+fn labels_and_splits_are_crossed_by_row_and_nulls_are_left_out() {
+    let text =
+        "taster: 1\ncolumns: {y: {role: label}, s: {role: split}}\nrules:\n  - same_input: [a, b]\n  - disjoint_splits: {keys: [a]}\n";
+    let a = doubles(vec![Some(0.0), Some(-0.0), Some(f64::NAN), Some(f64::NAN), None, None, Some(1.0)]);
+    let b = strings(vec![Some("x"), Some("x"), Some("x"), Some("z"), Some("x"), Some("x"), Some("x")]);
+    let y = ints(vec![Some(0), Some(1), Some(0), Some(1), Some(0), Some(1), None]);
+    let s = strings(vec![Some("t"), Some("t"), Some("t"), Some("v"), Some("t"), Some("v"), Some("t")]);
+    for s in encodings(&s) {
+        let r = run(text, vec![("a", a.clone()), ("b", b.clone()), ("y", y.clone()), ("s", s)]);
+        assert_eq!((r.rows("C133"), r.rows("C134")), (vec![0, 1], vec![2, 3]));
+        assert_eq!((r.outcome("same_input").tested, r.outcome("disjoint_splits: a").tested), (4, 5));
+    }
+}
+
+#[test]
 fn columns_hang_together_as_in_closed_forms() {
     let text = "taster: 1\nrules:\n  - correlation: {columns: [a, b], min: 1}\n    name: r\n  - cramers_v: {columns: [a, b], max: 0.5}\n    name: v\n";
     let r = run(text, vec![("a", ints(vec![Some(1), Some(2), Some(3)])), ("b", ints(vec![Some(2), Some(4), Some(6)]))]);

@@ -65,12 +65,42 @@ pub enum DatasetRule {
         parameters: Vec<f64>,
         p_value: Bounds,
     },
+    /// Columns that are the input together.
+    SameInput(Vec<At<String>>),
+    DisjointSplits {
+        keys: Vec<At<String>>,
+        /// `None`: the column with that role.
+        split: Option<At<String>>,
+    },
+    References(Elsewhere),
+    Contamination(Elsewhere),
+}
+
+/// Columns and the data elsewhere that they are looked up in.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    pub columns: Vec<At<String>>,
+    /// Relative to the contract's folder.
+    pub files: Vec<At<String>>,
+    /// As many as columns.
+    pub keys: Vec<String>,
 }
 
 impl DatasetRule {
     /// Whether single rows break it, so that a tolerance means something.
     pub fn is_about_rows(&self) -> bool {
-        matches!(self, DatasetRule::Sums { .. } | DatasetRule::Different(_))
+        use DatasetRule as D;
+        matches!(
+            self,
+            D::Sums { .. } | D::Different(_) | D::SameInput(_) | D::DisjointSplits { .. } | D::References(_) | D::Contamination(_)
+        )
+    }
+    /// Files beside the data that it reads.
+    pub fn files(&self) -> &[At<String>] {
+        match self {
+            DatasetRule::References(e) | DatasetRule::Contamination(e) => &e.files,
+            _ => &[],
+        }
     }
 }
 
@@ -82,8 +112,56 @@ pub fn read(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
         "cramers_v" => pair(e, sink).map(|(columns, bounds)| DatasetRule::CramersV { columns, bounds }),
         "correlation" => pair(e, sink).map(|(columns, bounds)| DatasetRule::Correlation { columns, bounds }),
         "shares" => shares(e, sink),
+        "same_input" => once(e, sink).map(DatasetRule::SameInput),
+        "disjoint_splits" => disjoint_splits(e, sink),
+        "references" => elsewhere(&keys::REFERENCES, e, sink).map(DatasetRule::References),
+        "contamination" => elsewhere(&keys::CONTAMINATION, e, sink).map(DatasetRule::Contamination),
         _ => fits(e, sink),
     }
+}
+
+/// One column or more, each once.
+fn once(e: &Entry, sink: &mut Sink) -> Option<Vec<At<String>>> {
+    let names = sink.texts(e);
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].iter().any(|n| n.value == name.value) {
+            sink.push(Diagnostic::new("C006", format!("`{}` is named twice", name.value)).at(name.span).help("keep one of them"));
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+fn disjoint_splits(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::DISJOINT_SPLITS, "disjoint_splits", &e.value, sink)?;
+    let keys = f.get("keys").and_then(|e| once(e, sink));
+    let split = f.get("split").and_then(|e| sink.text(e));
+    Some(DatasetRule::DisjointSplits { keys: keys?, split })
+}
+
+fn elsewhere(section: &'static keys::Section, e: &Entry, sink: &mut Sink) -> Option<Elsewhere> {
+    let f = Fields::read(section, &e.key, &e.value, sink)?;
+    let columns = match (f.get("column"), f.get("columns")) {
+        (Some(one), None) => sink.text(one).map(|name| vec![name]),
+        (None, Some(several)) => once(several, sink),
+        _ => {
+            let d = Diagnostic::new("C008", format!("`{}` needs either `column` or `columns`", e.key)).at(f.span);
+            sink.push(d);
+            None
+        }
+    };
+    let files = f.get("in").and_then(|e| once(e, sink));
+    let keys = f.get("key").map(|k| (sink.texts(k), k.value.span));
+    let (columns, files) = (columns?, files?);
+    let keys: Vec<String> = match keys {
+        None => columns.iter().map(|c| c.value.clone()).collect(),
+        Some((names, _)) if names.len() == columns.len() => names.into_iter().map(|n| n.value).collect(),
+        Some((names, span)) => {
+            let d = Diagnostic::new("C007", format!("{} columns, and {} names under `key`", columns.len(), names.len())).at(span);
+            sink.push(d.help("one name for each column, in the same order"));
+            return None;
+        }
+    };
+    Some(Elsewhere { columns, files, keys })
 }
 
 /// Two or more columns, each once.

@@ -44,9 +44,10 @@ fn roots(contract: &Contract) -> Vec<PathBuf> {
 pub fn check_paths(contract: &Contract, sink: &mut Sink) {
     let base = base(contract);
     let roots = roots(contract);
-    let baselines = contract.rules.iter().filter_map(|r| match &r.kind {
-        RuleKind::Drift(d) => Some(&d.baseline),
-        _ => None,
+    let baselines = contract.rules.iter().flat_map(|r| match &r.kind {
+        RuleKind::Drift(d) => std::slice::from_ref(&d.baseline),
+        RuleKind::Dataset(d) => d.files(),
+        _ => &[],
     });
     for entry in contract.roots.iter().chain(&contract.data).chain(baselines.clone()) {
         if entry.value.contains('\0') {

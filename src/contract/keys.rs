@@ -362,9 +362,9 @@ pub static RULE_KINDS: Section = Section {
         key("unique", Shape::Some(&Shape::Text), "Columns whose values together must not repeat."),
         key("expression", Shape::Expression, "An SQL-like condition over the columns that every row must meet. Best written as `>-`."),
         key("label_share", Shape::Map(&LABEL_SHARE), "Bounds on the share of each class of the label."),
-        later("references", "values that must exist in another file"),
+        key("references", Shape::Map(&REFERENCES), "Columns whose values must exist in another file."),
         key("drift", Shape::Map(&DRIFT), "How far columns may lie from a baseline."),
-        later("disjoint_splits", "rows shared between the splits"),
+        key("disjoint_splits", Shape::Map(&DISJOINT_SPLITS), "Keys of which none may stand in two splits."),
         later("fresh", "age of the newest row"),
         later("gaps", "gaps in time"),
         later("retention", "age of the oldest row"),
@@ -376,9 +376,9 @@ pub static RULE_KINDS: Section = Section {
         key("different", Shape::List(&Shape::Text), "Columns of which no two hold the same value in a row."),
         key("fits", Shape::Map(&FITS), "A named distribution that a column of numbers follows."),
         key("shares", Shape::Map(&WEIGHTED), "Shares of values or bins against given weights."),
-        later("same_input", "same input with different labels"),
+        key("same_input", Shape::Some(&Shape::Text), "Columns that are the input: the same input must have the same label."),
         later("near_duplicates", "bounds on near-duplicates"),
-        later("contamination", "rows of named evaluation sets"),
+        key("contamination", Shape::Map(&CONTAMINATION), "Evaluation sets of which no row may stand in the data."),
         later("flip_rate", "labels that differ from the previous version"),
         later("source_share", "share of one source"),
         later("licence", "licence and consent columns"),
@@ -436,6 +436,42 @@ pub static DRIFT: Section = Section {
     ],
 };
 
+pub static REFERENCES: Section = Section {
+    name: "`references`",
+    keys: &[
+        key("column", Shape::Text, "The column whose values must exist elsewhere."),
+        key("columns", Shape::Some(&Shape::Text), "Several columns whose values together must exist elsewhere."),
+        needed("in", Shape::Text, "The data that has them: a file, folder or glob relative to the contract, below its roots."),
+        key("key", Shape::Some(&Shape::Text), "What they are called there, in the same order. Default: the same names."),
+    ],
+    hints: &[
+        ("keys", "did you mean `key`?"),
+        ("file", "did you mean `in`?"),
+        ("to", "did you mean `in`?"),
+        ("table", "did you mean `in`?"),
+    ],
+};
+
+pub static DISJOINT_SPLITS: Section = Section {
+    name: "`disjoint_splits`",
+    keys: &[
+        needed("keys", Shape::Some(&Shape::Text), "Columns, each a key of its own, whose values stand in one split only."),
+        key("split", Shape::Text, "The column that holds the splits. Default: the one with `role: split`."),
+    ],
+    hints: &[("key", "did you mean `keys`?"), ("columns", "did you mean `keys`?")],
+};
+
+pub static CONTAMINATION: Section = Section {
+    name: "`contamination`",
+    keys: &[
+        key("column", Shape::Text, "The column that is compared."),
+        key("columns", Shape::Some(&Shape::Text), "Several columns that are compared together."),
+        needed("in", Shape::Some(&Shape::Text), "The evaluation sets: files, folders or globs relative to the contract, below its roots."),
+        key("key", Shape::Some(&Shape::Text), "What the columns are called there, in the same order. Default: the same names."),
+    ],
+    hints: &[("against", "did you mean `in`?"), ("sets", "did you mean `in`?"), ("keys", "did you mean `key`?")],
+};
+
 pub static POISONING: Section = Section {
     name: "`poisoning`",
     keys: &[
@@ -461,8 +497,22 @@ pub static IGNORE: Section = Section {
 mod tests {
     use super::*;
 
-    pub static ALL: [&Section; 11] =
-        [&DRIFT, &TOP, &FORMAT, &COLUMN, &RANGE, &LENGTH, &RULE_KINDS, &RULE_SHARED, &ROWS, &LABEL_SHARE, &POISONING];
+    pub static ALL: [&Section; 14] = [
+        &REFERENCES,
+        &DISJOINT_SPLITS,
+        &CONTAMINATION,
+        &DRIFT,
+        &TOP,
+        &FORMAT,
+        &COLUMN,
+        &RANGE,
+        &LENGTH,
+        &RULE_KINDS,
+        &RULE_SHARED,
+        &ROWS,
+        &LABEL_SHARE,
+        &POISONING,
+    ];
 
     #[test]
     fn no_section_lists_a_key_twice() {

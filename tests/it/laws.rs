@@ -165,6 +165,8 @@ rules:
   - rows: {min: 10, max: 50}
   - sums: {columns: [key, number], total: 10}
   - different: [text, label]
+  - same_input: [text]
+  - disjoint_splits: {keys: [key, number, text], split: label}
   - correlation: {columns: [key, number], max: 0.5}
   - cramers_v: {columns: [text, label], max: 0.5}
   - shares: {column: label, values: [a, b], weights: [0.5, 0.5], kl: {max: 0.1}}
@@ -217,8 +219,11 @@ columns: {{{}: {{role: id}}}}
 rules:
   - drift: {{columns: all, baseline: examples/data/loans.csv, statistic: psi, max: 0.2}}
   - drift: {{columns: all, baseline: examples/data/loans.csv, statistic: wasserstein, max: 0.2}}
+  - references: {{columns: [work, {}], in: examples/data/loans.csv, key: [purpose, {}]}}
+  - contamination: {{column: work, in: examples/data/loans.csv, key: purpose}}
+  - contamination: {{column: purpose, in: [examples/data/loans.csv]}}
 ",
-        names[0]
+        names[0], names[0], names[0]
     );
     (text, loans.slice(0, loans.num_rows() / 4))
 }
