@@ -4,12 +4,14 @@
 //! * `samples`: the sample data is what its generator makes, and the planted rows are recovered.
 //! * `laws`: what every rule of the registry owes, whatever it computes.
 //! * `readme`: the README's commands and table are true.
+//! * `semantics`: every normative sentence is held by a test that exists.
 //! * `interrupt`: a killed run leaves nothing half-written.
 
 mod interrupt;
 mod laws;
 mod readme;
 mod samples;
+mod semantics;
 mod stories;
 
 use std::path::Path;
