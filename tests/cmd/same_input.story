@@ -14,4 +14,4 @@ $ taster check a.csv -c c.yaml --select C
 exit 1
 out error[C133] same_input [title, text]
 out 2 of 3 rows have an input that stands under another label too
-out 1 key under more than one label
+out 1 key under more than one
