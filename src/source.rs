@@ -4,6 +4,7 @@
 //! rules or threads. A row is (file, record in the file) whatever the shards, and every file is
 //! either read in full or the run ends with an error that names it.
 
+mod arrays;
 mod cells;
 mod csv;
 mod format;
@@ -266,6 +267,7 @@ fn open_all(found: &[paths::Found], options: &OpenOptions) -> Result<Vec<Box<dyn
             Ok(boxed(tables))
         }
         Some(Format::Arrow) => Ok(boxed(each(found, options, |f| ipc::IpcTable::open(&f.path))?)),
+        Some(Format::Array) => Ok(boxed(each(found, options, |f| arrays::ArrayFile::open(&f.path))?)),
         Some(Format::Image) => Ok(boxed(each(found, options, |f| images::ImageFile::open(&f.path, &f.relative))?)),
         None => Ok(Vec::new()),
     }

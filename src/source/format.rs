@@ -5,8 +5,7 @@ use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
 
-pub(super) const SUPPORTED: &str =
-    ".parquet .pq .arrow .feather .ipc .csv .tsv .jsonl .ndjson .json (text also as .gz .zst); folders of .png .jpg .bmp .gif .webp .tiff";
+pub(super) const SUPPORTED: &str = ".parquet .pq .arrow .feather .ipc .csv .tsv .jsonl .ndjson .json (text also as .gz .zst) .npy IDX (*-ubyte); folders of .png .jpg .bmp .gif .webp .tiff";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -19,6 +18,8 @@ pub(super) enum Format {
     Json {
         packed: Packed,
     },
+    /// NumPy or IDX.
+    Array,
     /// One row per file.
     Image,
 }
@@ -38,6 +39,7 @@ impl Format {
             Format::Arrow => "Arrow IPC",
             Format::Csv { .. } => "CSV",
             Format::Json { .. } => "JSON Lines",
+            Format::Array => "an array (.npy or IDX)",
             Format::Image => "an image",
         }
     }
@@ -46,6 +48,13 @@ impl Format {
 /// By extension alone; `Err` carries the extension that is known but not read.
 fn by_extension(path: &Path) -> std::result::Result<Option<Format>, String> {
     let Some(name) = path.file_name().map(|n| n.to_string_lossy().to_ascii_lowercase()) else { return Ok(None) };
+    let is_idx = |name: &str| ["idx1-ubyte", "idx3-ubyte"].iter().any(|end| name.ends_with(end));
+    if is_idx(&name) {
+        return Ok(Some(Format::Array));
+    }
+    if name.strip_suffix(".gz").is_some_and(is_idx) {
+        return Err("a packed IDX file".into());
+    }
     let (stem, packed) = match name.rsplit_once('.') {
         Some((stem, "gz" | "gzip")) => (stem, Packed::Gzip),
         Some((stem, "zst" | "zstd")) => (stem, Packed::Zstd),
@@ -57,8 +66,9 @@ fn by_extension(path: &Path) -> std::result::Result<Option<Format>, String> {
         ("jsonl" | "ndjson" | "jsonlines" | "json", packed) => Format::Json { packed },
         ("parquet" | "pq", Packed::No) => Format::Parquet,
         ("arrow" | "feather" | "ipc" | "arrows", Packed::No) => Format::Arrow,
+        ("npy", Packed::No) => Format::Array,
         ("png" | "jpg" | "jpeg" | "bmp" | "gif" | "webp" | "tif" | "tiff", Packed::No) => Format::Image,
-        ("parquet" | "pq" | "arrow" | "feather" | "ipc", _) => return Err(format!("a packed .{extension} file")),
+        ("parquet" | "pq" | "arrow" | "feather" | "ipc" | "npy", _) => return Err(format!("a packed .{extension} file")),
         ("avro" | "orc" | "xlsx" | "xls" | "ods", _) => return Err(format!("a .{extension} file")),
         (packer @ ("bz2" | "xz" | "zip" | "lz4" | "br" | "7z" | "z"), _) => {
             let inner = Path::new(stem).with_extension("");
@@ -172,8 +182,8 @@ pub(super) fn confirm(path: &Path, format: Format) -> Result<()> {
         Format::Arrow => {
             (head.starts_with(b"ARROW1") || head.starts_with(&[0xff; 4]) || matches!(head.as_slice(), [_, _, 0, 0, ..]), "Arrow IPC")
         }
-        // What an image file holds is for the detectors to say.
-        Format::Image => return Ok(()),
+        // What an image file holds is for the detectors to say; arrays read their own headers.
+        Format::Image | Format::Array => return Ok(()),
         Format::Csv { packed: p, .. } | Format::Json { packed: p } => (
             packed(p),
             match p {

@@ -48,6 +48,12 @@ pub(super) fn find(arguments: &[String]) -> Result<(PathBuf, Vec<Found>)> {
             found.insert(absolute, (path, format));
         }
     }
+    // Labels that lie beside an array are a column of it, and no rows of their own.
+    let labels: Vec<PathBuf> =
+        found.iter().filter(|(_, (_, f))| *f == Format::Array).filter_map(|(p, _)| super::arrays::labels_of(p)).collect();
+    for path in labels {
+        found.remove(&path);
+    }
     let root = common_folder(found.keys());
     let mut files = Vec::with_capacity(found.len());
     for (absolute, (path, format)) in found {
@@ -145,6 +151,10 @@ fn walk(argument: &str, base: &Path, matcher: Option<&globset::GlobMatcher>) -> 
     // Many tools leave a `dataset_info.json` beside the data: `.json` counts only when nothing else does.
     if hits.iter().any(|(_, path, _)| !format::is_plain_json(path)) {
         hits.retain(|(_, path, _)| !format::is_plain_json(path));
+    }
+    // Caches and embeddings lie beside tables and images as arrays: these are data where nothing else is.
+    if hits.iter().any(|(_, _, f)| *f != Format::Array) {
+        hits.retain(|(_, _, f)| *f != Format::Array);
     }
     // So do previews and plots; and where images are the data, `metadata.csv` beside them is about them.
     let about = |path: &Path| path.file_stem().is_some_and(|s| s.eq_ignore_ascii_case("metadata"));

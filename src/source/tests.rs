@@ -671,3 +671,94 @@ fn a_folder_of_images_is_a_row_per_file_with_its_folder_as_class() {
     write(&folder, "mixed/table.csv", "a,b\n1,2\n3,4\n");
     assert_eq!(open(&[folder.path().join("mixed").to_str().unwrap()]).unwrap().rows(), 2);
 }
+
+fn npy(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let mut header = format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}");
+    header += &" ".repeat(63 - (10 + header.len()) % 64);
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn little(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+#[test]
+fn a_matrix_is_a_column_of_vectors_with_the_labels_beside_it() {
+    let folder = folder();
+    let x = write(&folder, "X_train.npy", npy("'<f4'", "False", "(3, 2)", &little(&[1.0, 2.0, 3.0, 4.5, -5.0, 6.0])));
+    let alone = open(&[&x]).unwrap();
+    assert_eq!(dump(&alone).unwrap(), ["[1.0, 2.0]", "[3.0, 4.5]", "[-5.0, 6.0]"]);
+    let y = write(&folder, "y_train.npy", npy("'|u1'", "False", "(3,)", &[7, 8, 7]));
+    for paths in [vec![x.as_str()], vec![&x, &y], vec![folder.path().to_str().unwrap()]] {
+        let both = open(&paths).unwrap();
+        assert_eq!(dump(&both).unwrap(), ["[1.0, 2.0]|7", "[3.0, 4.5]|8", "[-5.0, 6.0]|7"]);
+        assert_ne!(both.fingerprint(), alone.fingerprint());
+    }
+    assert_eq!(dump(&open(&[&y]).unwrap()).unwrap(), ["7", "8", "7"]);
+    let table = write(&folder, "table.csv", "a\n1\n");
+    assert_eq!(dump(&open(&[folder.path().to_str().unwrap()]).unwrap()).unwrap(), ["1"]);
+    std::fs::remove_file(table).unwrap();
+    let source = open(&[&x]).unwrap();
+    assert_eq!(dump_columns(&source, &[Shard { source: 0, first_row: 1, rows: 2 }], &["label".into()]).unwrap(), ["8", "7"]);
+    write(&folder, "y_train.npy", npy("'|u1'", "False", "(2,)", &[7, 8]));
+    assert!(failure(open(&[&x])).contains("2 labels for the 3 rows"));
+}
+
+#[test]
+fn arrays_that_are_not_what_they_promise_are_refused_by_name() {
+    let folder = folder();
+    let good = npy("'<f8'", "False", "(2, 1)", &[0; 16]);
+    assert_eq!(dump(&open(&[&write(&folder, "good.npy", &good)]).unwrap()).unwrap(), ["[0.0]", "[0.0]"]);
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("fortran", npy("'<f4'", "True", "(2, 2)", &[0; 16]), "Fortran"),
+        ("objects", npy("'|O'", "False", "(2,)", &[0; 16]), "an array of the type"),
+        ("big", npy("'>f4'", "False", "(2,)", &[0; 8]), "an array of the type"),
+        ("records", npy("[('a', '<f4')]", "False", "(2,)", &[0; 8]), "records"),
+        ("cube", npy("'<f4'", "False", "(1, 1, 1)", &[0; 4]), "3 dimensions"),
+        ("scalar", npy("'<f4'", "False", "()", &[0; 4]), "without dimensions"),
+        ("huge", npy("'<f8'", "False", "(18446744073709551615, 4)", &[0; 8]), "promises more bytes"),
+        ("wide", npy("'<f8'", "False", "(1, 18446744073709551615)", &[0; 8]), "larger than a row may be"),
+        ("cut", good[..good.len() - 3].to_vec(), "its header promises"),
+    ];
+    for (name, bytes, wanted) in cases {
+        let message = failure(open(&[&write(&folder, &format!("{name}.npy"), bytes)]));
+        assert!(message.contains(wanted), "{name}: {message}");
+    }
+    for cut in 0..good.len() {
+        failure(open(&[&write(&folder, "short.npy", &good[..cut])]));
+    }
+}
+
+#[test]
+fn digits_in_idx_files_are_images_with_labels() {
+    let folder = folder();
+    let mut images = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3];
+    images.extend([10, 20, 30, 40, 50, 60]);
+    let path = write(&folder, "train-images-idx3-ubyte", &images);
+    write(&folder, "train-labels-idx1-ubyte", [0, 0, 8, 1, 0, 0, 0, 2, 5, 9]);
+    let source = open(&[folder.path().to_str().unwrap()]).unwrap();
+    assert_eq!(source.schema.fields().iter().map(|f| f.name().as_str()).collect::<Vec<_>>(), ["image", "label"]);
+    let mut seen = Vec::new();
+    source
+        .read(&source.shards()[0], &["image".into(), "label".into()], &mut |batch| {
+            crate::features::image::for_each(&batch, "image", |_, r| {
+                let r = r.unwrap().unwrap();
+                seen.push((r.width, r.height, r.pixels.iter().map(|p| p & 255).collect::<Vec<_>>()));
+            });
+            assert_eq!(crate::batch::cell_text(batch.column("label").unwrap(), 1).as_deref(), Some("9"));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, [(3, 1, vec![10, 20, 30]), (3, 1, vec![40, 50, 60])]);
+    images[3] = 4;
+    write(&folder, "train-images-idx3-ubyte", &images);
+    assert!(failure(open(&[&path])).contains("4 dimensions"));
+    images[2..4].copy_from_slice(&[13, 3]);
+    write(&folder, "train-images-idx3-ubyte", &images);
+    assert!(failure(open(&[&path])).contains("unsigned bytes"));
+}
