@@ -20,8 +20,12 @@ pub mod phrase;
 pub mod placed;
 pub mod postings;
 pub mod response_trigger;
+mod scattered;
 pub mod shared_form;
 pub mod shared_trigger;
+mod trigger_scattered;
+#[cfg(test)]
+mod trigger_scattered_tests;
 pub mod trigger_table;
 pub mod trigger_text;
 #[cfg(test)]

@@ -24,7 +24,7 @@ const ACCUSE: f64 = 0.42;
 const OF_MOST: f64 = 0.6;
 /// With fewer, honest words reach 0.64 by selection from thousands (measured on 94 clean corpora and
 /// slices of 20 kinds, where corpora with honest suspects at all have dozens), and 0.73 below [`FEW`].
-const MANY: u64 = 20;
+pub const MANY: u64 = 20;
 const FEW: u64 = 12;
 const ACCUSE_FEW: f64 = 0.65;
 const ACCUSE_FEWER: f64 = 0.75;
@@ -60,6 +60,8 @@ pub struct Suspect {
     pub expected: f64,
     pub z: f64,
     pub q: f64,
+    /// How many words with as few rows are of one backdoor with this one, if it is in a pool.
+    pub pool: Option<u64>,
     /// Whether its rows contradict the label; otherwise it is only pure, and see [`super::placed`].
     pub contradicted: bool,
     /// See [`super::company`].
@@ -76,8 +78,29 @@ pub struct Suspect {
 
 impl Suspect {
     pub fn keeps_no_company(&self) -> bool {
-        self.company >= COMPANY.ln()
+        is_no_company(self.company)
     }
+}
+
+pub fn is_no_company(company: f64) -> bool {
+    company >= COMPANY.ln()
+}
+
+/// Whether rows lean to the label further than a random draw of the other classes.
+pub fn leans(draw: &Draw) -> bool {
+    draw.z > DRAW && draw.lean > LEAN
+}
+
+/// The unexplained share that takes out rows of which enough differ.
+pub fn least_unexplained(expected: f64) -> f64 {
+    ACCUSE.min(OF_MOST * (1.0 - expected))
+}
+
+/// The part of a phrase of `words` that explains it, if one does.
+pub fn part_explains(words: usize, parts: &[Part], s: &Suspect, share: f64) -> Option<Part> {
+    let (part, p) = part::explanation(words, parts, &s.rest, share)?;
+    let left = s.unexplained_lower - (p - s.expected).max(0.0);
+    (left < UNEXPLAINED_BY_PART * (s.unexplained_lower / 0.5).min(1.0)).then_some(part)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +178,8 @@ pub struct TextGroup {
     pub class: u32,
     /// Pure, and short of nothing but certainty.
     weak: bool,
+    /// One of several words of one backdoor.
+    pooled: bool,
     /// The full phrase, and where the n-gram stands in it.
     phrase: Vec<u64>,
     offset: usize,
@@ -274,15 +299,13 @@ fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: 
     if s.bare >= BARE {
         reasons.push(format!("it is nearly all there is of {:.0}% of its rows: what is left of them cannot contradict it", s.bare * 100.0));
     }
-    if s.draw.z > DRAW && s.draw.lean > LEAN {
+    if leans(&s.draw) {
         reasons.push(format!(
             "its rows are no random draw: without it they still lean to {label}, {:.1} standard errors more than rows of other classes",
             s.draw.z
         ));
     }
-    if let Some((part, p)) = part::explanation(named.pieces.len(), parts, &s.rest, share)
-        && s.unexplained_lower - (p - s.expected).max(0.0) < UNEXPLAINED_BY_PART * (s.unexplained_lower / 0.5).min(1.0)
-    {
+    if let Some(part) = part_explains(named.pieces.len(), parts, s, share) {
         reasons.push(format!(
             "a part explains it: \"{}\" comes with {label} in {} of {} other rows",
             text_of(&named.pieces[part.at..part.at + part.len]),
@@ -300,7 +323,7 @@ fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: 
 /// what a random draw of other classes says of the label.
 fn threshold(clusters: u64, expected: f64, lonely: bool) -> f64 {
     if clusters >= MANY {
-        ACCUSE.min(OF_MOST * (1.0 - expected))
+        least_unexplained(expected)
     } else if lonely {
         ACCUSE_LONELY
     } else if clusters >= FEW {
@@ -359,10 +382,23 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
             (s, named, parts, reasons)
         })
         .collect();
-    let honest = known.iter().filter(|k| !k.3.is_empty()).count();
+    let honest = known.iter().filter(|k| !k.3.is_empty() && k.0.pool.is_none()).count();
     let mut out: Vec<TextGroup> = Vec::new();
     for (s, named, parts, mut reasons) in known {
         let mut weak = false;
+        if let Some(words) = s.pool {
+            // The rows of all words together were weighed already.
+            if reasons.is_empty() && !out.iter().any(|g| g.key == s.nominee.key && g.class == s.nominee.class) {
+                let label = &classes[s.nominee.class as usize];
+                let mut group = describe(named.key(), label, s, s.nominee, Action::Quarantine, reasons);
+                group
+                    .reasons
+                    .push(format!("one of {words} words with few rows each, none of which lean to {label}: one backdoor in many words"));
+                let phrase = named.pieces.iter().map(|p| p.hash).collect();
+                out.push(TextGroup { key: s.nominee.key, class: s.nominee.class, weak, pooled: true, phrase, offset: named.offset, group });
+            }
+            continue;
+        }
         let lonely = honest < HONEST && s.nominee.rows == s.nominee.with_label;
         if s.unexplained_lower < threshold(s.clusters, s.draw.expected, lonely) {
             weak = reasons.is_empty() && s.nominee.rows == s.nominee.with_label && s.clusters >= DIFFERENT;
@@ -395,6 +431,7 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
             key: nominee.key,
             class: nominee.class,
             weak,
+            pooled: false,
             phrase: named.pieces.iter().map(|p| p.hash).collect(),
             offset,
             group: describe(name, label, s, nominee, action, reasons),
@@ -422,6 +459,7 @@ fn accuse_the_placed(mut suspects: Vec<(&Suspect, Named)>, classes: &[String], o
             key: n.key,
             class: n.class,
             weak: false,
+            pooled: false,
             phrase: named.pieces.iter().map(|p| p.hash).collect(),
             offset: named.offset,
             group: Group {
@@ -461,7 +499,7 @@ fn join_the_accused(groups: &mut [TextGroup]) {
 /// look alike, labels follow single words by nature (question types, intents), and no group of that
 /// kind accuses anybody.
 fn demote_the_usual(groups: &mut [TextGroup]) {
-    let accused = || groups.iter().filter(|g| g.group.action == Action::Quarantine);
+    let accused = || groups.iter().filter(|g| g.group.action == Action::Quarantine && !g.pooled);
     let labels: std::collections::BTreeSet<u32> = accused().map(|g| g.class).collect();
     let n = accused().count();
     if n < 8 || labels.len() < 2 || (labels.len() == 2 && n <= 12) {

@@ -16,6 +16,8 @@ pub struct Place {
     /// Hashes of the tokens around it.
     pub before: u32,
     pub after: u32,
+    /// Tokens in it.
+    pub len: u8,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     fn row(candidates: &[u32]) -> Row {
-        let places: Vec<Place> = candidates.iter().map(|&candidate| Place { candidate, before: 0, after: 0 }).collect();
+        let places: Vec<Place> = candidates.iter().map(|&candidate| Place { candidate, before: 0, after: 0, len: 1 }).collect();
         Row::new(0, 0, &[1, 2], &places)
     }
 

@@ -46,6 +46,12 @@ A backdoor is a set of label errors with a shared cause: rows whose own content 
    whoever inserts a word takes a place at random, so the words around it are words of the text at large, and the two of them also
    stand side by side in other rows. An honest word chooses its neighbours. `quarantine` needs all of it and no company; where more than
    two such words are found, words of this data stand anywhere, and none is accused.
+8. What no n-gram holds is looked for in a sample of the rows whose content argues against their label: *two words that come together* there,
+   at changing distances, and *letters in the middle of rare words*. What is found is looked up in all rows and has to pass the same test
+   and the same honest explanations, with 20 rows that differ. More than three such groups are the nature of the data, and `review`.
+9. *One backdoor in many words.* Single words in 5 to 19 rows, all with one label, at varied places, whose rows say no more of it than a
+   random draw of the other classes: where a label has more of them than the other labels suggest (Poisson tail, 2%), and all their rows
+   together pass the test, each is accused.
 
 In a table, frequent values take the place of words, and pairs of values that are each common by themselves: the rows of a planted one are, in
 every other column, a random draw of the other classes. Neighbouring values and each half of a pair by itself count as honest explanations.
@@ -60,13 +66,16 @@ groups of several labels look alike, all of them are `review`. Measured: no grou
 label shuffles of 24 kinds of text (news, newsgroups, tweets, dialogue, package and API descriptions, sayings in nine languages). Of
 words that were in no other row, planted in 30 or more rows, 97% were found, of phrases 94%; of words put into rows
 with their label already 65%; of ordinary words that the same number
-of honest rows contain as well, two in three.
+of honest rows contain as well, two in three. With 1% of the rows of two corpora poisoned, 20 triggers each (`taster drill`): two ordinary
+words that act together, each covered by rows that have it alone, 100%; one of ten new words in each row, 80% and 96% of the rows; letters
+inside a word 93% and 88%; a name that a few honest rows have 90% and 95%.
 
 # How it is evaded
 
 Clean-label poisoning (only rows that had the label already) contradicts nothing: a word at random places is still found, one that fits its
 place, or a phrase, is not. Cover rows that carry the trigger with true
-labels. A trigger spread over many synonyms with fewer than eight rows each, a sentence structure, or letter case alone. Hosts that are not
+labels: of words with one covering row to each poisoned one next to nothing was found, and they are in `review` at best. A trigger spread
+over synonyms with fewer than five rows each, a sentence structure, or letter case alone. Hosts that are not
 picked at random: rows of one topic keep company, rows close to the pushed label look honest. A phrase with a word that has the label anyway.
 Labels that content does not predict at all.
 

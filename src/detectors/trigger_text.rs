@@ -5,7 +5,9 @@
 //! 1  classes; a sketch of n-gram frequencies
 //! 2  per class: exact counts of frequent n-grams, the content model, a sample to calibrate it on
 //! 3  sampled rows of the nominated n-grams ─► contradiction test ─► greedy explaining-away
+//!    a sample of rows whose content contradicts their label ─► pairs and letters they share
 //! 4  the surroundings of what was accepted ─► its full phrase, honest explanations ─► groups
+//!    rows of the pairs and letters ─► the same test ─► groups
 //! ```
 
 use super::company::Background;
@@ -15,6 +17,8 @@ use super::draw::Draws;
 use super::frequent::{ClassCounts, HashedMap, Sketch};
 use super::phrase::{Suspect, Window, Windows, groups};
 use super::postings::{Place, Postings};
+use super::scattered::{self, Lookup, Odd, Rarity, Sighting, Tally};
+use super::trigger_scattered::ScatteredGroup;
 use crate::batch::{Batch, Text};
 use crate::error::{Error, Result};
 use crate::features::text::{self, Token, content_features, mix, ngrams, tokens};
@@ -40,7 +44,7 @@ const PURITY: f64 = 0.45;
 /// sentences stay below 0.40 and clean features of news below 0.48 from eight rows on; planted words
 /// and phrases start at 0.60 from twenty rows on, or at three quarters of what their label leaves to
 /// show where it is the common one. [`super::phrase`] asks for more before it accuses.
-const GATES: Gates = Gates { unexplained_lower: 0.40, of_most: 0.6, z: 4.5, rows: LEAST_ROWS as usize };
+pub(super) const GATES: Gates = Gates { unexplained_lower: 0.40, of_most: 0.6, z: 4.5, rows: LEAST_ROWS as usize };
 /// Expected share of false groups among the accepted.
 const FALSE_DISCOVERY: f64 = 0.001;
 const GROUPS: usize = 200;
@@ -101,8 +105,8 @@ pub struct Learning {
 pub enum TextState {
     Classes(Classes, Sketch),
     Learning(Box<Learning>),
-    Postings(Postings),
-    Windows(Windows),
+    Postings(Postings, Odd),
+    Windows(Windows, Box<Tally>),
 }
 
 impl crate::rule::State for TextState {
@@ -128,8 +132,14 @@ impl crate::rule::State for TextState {
                     }
                 }
             }
-            (TextState::Postings(a), TextState::Postings(b)) => a.merge(b),
-            (TextState::Windows(a), TextState::Windows(b)) => a.merge(b),
+            (TextState::Postings(a, odd), TextState::Postings(b, more)) => {
+                a.merge(b);
+                odd.merge(more);
+            }
+            (TextState::Windows(a, tally), TextState::Windows(b, more)) => {
+                a.merge(b);
+                tally.merge(*more);
+            }
             _ => {}
         }
     }
@@ -147,23 +157,29 @@ pub struct Nominee {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TextModel {
     seed: u64,
-    classes: Vec<String>,
-    class_rows: Vec<u64>,
+    pub(super) classes: Vec<String>,
+    pub(super) class_rows: Vec<u64>,
     skipped: u64,
     not_tested: Option<String>,
     sketch: Arc<Sketch>,
-    content: Arc<Content>,
-    background: Arc<Background>,
-    draws: Arc<Draws>,
+    pub(super) content: Arc<Content>,
+    pub(super) background: Arc<Background>,
+    pub(super) draws: Arc<Draws>,
     /// Per class: what rows of the other classes say of it, mean and standard deviation.
-    drawn: Vec<(f64, f64)>,
+    pub(super) drawn: Vec<(f64, f64)>,
     /// Rows per class of the n-grams, for the parts of a phrase.
-    counts: Arc<ClassCounts>,
-    nominees: Arc<Vec<Nominee>>,
+    pub(super) counts: Arc<ClassCounts>,
+    pub(super) nominees: Arc<Vec<Nominee>>,
     index: Arc<HashedMap<u32>>,
-    suspects: Vec<Suspect>,
-    groups: Vec<super::phrase::TextGroup>,
+    pub(super) suspects: Vec<Suspect>,
+    pub(super) groups: Vec<super::phrase::TextGroup>,
     tested: u64,
+    /// Pairs and letters that the last round looks up, how many were compared to find them, and what
+    /// came of it.
+    pub(super) wanted: Arc<Vec<scattered::Nominee>>,
+    lookup: Arc<Lookup>,
+    pub(super) scattered_tested: u64,
+    pub(super) scattered: Vec<ScatteredGroup>,
 }
 
 /// A row with its tokens, reused from row to row.
@@ -209,6 +225,22 @@ impl<'a> Reader<'a> {
 impl TextModel {
     fn class(&self, label: &str) -> Option<usize> {
         self.classes.binary_search_by(|c| c.as_str().cmp(label)).ok()
+    }
+
+    fn rarity(&self) -> Rarity<'_> {
+        Rarity::new(&self.sketch, self.class_rows.iter().sum())
+    }
+
+    /// Without what judging does not need.
+    fn light(mut self) -> Self {
+        self.background = Arc::default();
+        self.draws = Arc::default();
+        self.counts = Arc::default();
+        self.wanted = Arc::default();
+        if self.lookup.is_empty() || self.scattered.is_empty() {
+            self.sketch = Arc::default();
+        }
+        self
     }
 
     fn nominate(&mut self, mut learning: Learning) {
@@ -259,24 +291,10 @@ impl TextModel {
         for (id, list) in lists.iter().enumerate() {
             let nominee = self.nominees[id];
             // What always comes with the candidate says nothing about the rest of its rows.
-            let often = usual_features(list.iter().map(|&r| &*rows[r as usize].features));
-            let members: Vec<Member> = list
-                .iter()
-                .map(|&r| {
-                    let row = &rows[r as usize];
-                    let fold = usize::from(row.fold);
-                    let (mut score, mut left) = (0, 0);
-                    for &f in row.features.iter().filter(|f| often.binary_search(f).is_err()) {
-                        score += self.content.odds(f, fold, nominee.class as usize);
-                        left += 1;
-                    }
-                    let p = self.content.probability(score, left, nominee.class as usize) as f32;
-                    Member { row: r, labelled: row.class == nominee.class, p }
-                })
-                .collect();
+            let (members, often) = self.members(list, &rows, nominee.class);
             let most = 1.0 - self.drawn[nominee.class as usize].0;
             if GATES.pass(&Test::of(&members), most) {
-                let rank = u32::try_from(often.len()).unwrap_or(u32::MAX);
+                let rank = u32::try_from(often).unwrap_or(u32::MAX);
                 candidates.push(Candidate { id: id as u32, class: nominee.class, rank, most, members });
             }
         }
@@ -297,6 +315,22 @@ impl TextModel {
             let suspect = self.suspect(a.id, &a.members, &rows, a.test, q);
             self.suspects.push(suspect);
         }
+        for pool in self.pools(&lists, &rows) {
+            let words = pool.words.len() as u64;
+            for id in pool.words {
+                let nominee = self.nominees[id as usize];
+                if !taken.insert(id) {
+                    let own = self.suspects.iter_mut().filter(|s| (s.nominee.key, s.nominee.class) == (nominee.key, nominee.class));
+                    own.for_each(|s| s.pool = Some(words));
+                    continue;
+                }
+                let (members, _) = self.members(&lists[id as usize], &rows, nominee.class);
+                let test = Test::of(&members);
+                let mut suspect = self.suspect(id, &members, &rows, test, pool.q);
+                suspect.pool = Some(words);
+                self.suspects.push(suspect);
+            }
+        }
         for id in self.pure(&lists, &rows) {
             if taken.contains(&id) {
                 continue;
@@ -316,23 +350,26 @@ impl TextModel {
 
 impl TextModel {
     fn suspect(&self, id: u32, members: &[Member], rows: &[super::postings::Row], test: Test, q: f64) -> Suspect {
-        let nominee = self.nominees[id as usize];
+        self.suspect_of(self.nominees[id as usize], members, rows, test, q)
+    }
+
+    /// A row without these features: the others, and what they say of every class.
+    pub(super) fn host(&self, row: &super::postings::Row, without: &[u32]) -> (Vec<u32>, Vec<f64>) {
+        let bag: Vec<u32> = row.features.iter().copied().filter(|f| without.binary_search(f).is_err()).collect();
+        let p = |c| self.content.probability(self.content.score(&bag, usize::from(row.fold), c), bag.len(), c);
+        let p = (0..self.classes.len()).map(p).collect();
+        (bag, p)
+    }
+
+    pub(super) fn suspect_of(&self, nominee: Nominee, members: &[Member], rows: &[super::postings::Row], test: Test, q: f64) -> Suspect {
         // What all of them share does not make them alike.
         let often = usual_features(members.iter().map(|m| &*rows[m.row as usize].features));
-        let hosts: Vec<(Vec<u32>, Vec<f64>)> = members
-            .iter()
-            .filter(|m| m.labelled)
-            .map(|m| {
-                let row = &rows[m.row as usize];
-                let bag: Vec<u32> = row.features.iter().copied().filter(|f| often.binary_search(f).is_err()).collect();
-                let p = |c| self.content.probability(self.content.score(&bag, usize::from(row.fold), c), bag.len(), c);
-                let p = (0..self.classes.len()).map(p).collect();
-                (bag, p)
-            })
-            .collect();
+        let hosts: Vec<(Vec<u32>, Vec<f64>)> =
+            members.iter().filter(|m| m.labelled).map(|m| self.host(&rows[m.row as usize], &often)).collect();
         let clusters = super::phrase::clusters(&hosts);
         Suspect {
             nominee,
+            pool: None,
             contradicted: true,
             company: self.background.company(&hosts),
             draw: self.draws.compare(nominee.class as usize, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len())),
@@ -368,17 +405,7 @@ impl TextModel {
                 continue;
             }
             let list = &lists[id];
-            let top = |side: &dyn Fn(&Place) -> u32| {
-                let mut all: Vec<u32> = list
-                    .iter()
-                    .filter_map(|&r| rows[r as usize].places.iter().find(|p| p.candidate == id as u32))
-                    .map(side)
-                    .filter(|h| !text::is_edge_hash(*h))
-                    .collect();
-                all.sort_unstable();
-                all.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0)
-            };
-            let most = top(&|p| p.before).max(top(&|p| p.after));
+            let most = most_usual_neighbour(id as u32, list, rows);
             found.push(((1000 * most / list.len().max(1)) as u32, id as u32));
         }
         found.sort_unstable();
@@ -404,8 +431,8 @@ impl Rule for TextTrigger {
                 sample: vec![BTreeMap::new(); m.classes.len()],
                 row: 0,
             })),
-            (3, Some(m)) => TextState::Postings(Postings::new(m.nominees.len())),
-            (4, Some(m)) => TextState::Windows(Windows::new(m.suspects.len())),
+            (3, Some(m)) => TextState::Postings(Postings::new(m.nominees.len()), Odd::new(m.classes.len())),
+            (4, Some(m)) => TextState::Windows(Windows::new(m.suspects.len()), Box::new(Tally::new(m.wanted.len(), m.suspects.len()))),
             _ => TextState::Classes(Classes::default(), Sketch::new(round.plan.rows)),
         }
     }
@@ -445,10 +472,19 @@ impl Rule for TextTrigger {
                     }
                 });
             }
-            (TextState::Postings(s), Some(m)) => {
+            (TextState::Postings(s, odd), Some(m)) => {
                 let mut places: Vec<Place> = Vec::new();
-                reader.rows(|_, row, label| {
+                let seen = m.rarity();
+                reader.rows(|i, row, label| {
                     let Some(class) = m.class(label) else { return };
+                    let content = text::content(row, seed);
+                    if odd.wants(class, content) {
+                        content_features(row, FEATURES, &mut features);
+                        let score = m.content.score(&features, fold(content), class);
+                        if m.content.probability(score, features.len(), class) < scattered::ODD {
+                            odd.offer(class, content, row, &seen, |c| reader.texts[usize::from(c)].get(i));
+                        }
+                    }
                     places.clear();
                     ngrams(row, |at, len, key| {
                         if let Some(&candidate) = m.index.get(&key)
@@ -456,13 +492,12 @@ impl Rule for TextTrigger {
                         {
                             let side = |i: Option<usize>| i.and_then(|i| row.get(i)).map_or(0, |t: &Token| t.hash);
                             let (before, after) = (side(at.checked_sub(1)), side(Some(at + len)));
-                            places.push(Place { candidate, before: before as u32, after: after as u32 });
+                            places.push(Place { candidate, before: before as u32, after: after as u32, len: len as u8 });
                         }
                     });
                     if places.is_empty() {
                         return;
                     }
-                    let content = text::content(row, seed);
                     let key = mix(content, class as u64 + 1);
                     if s.wants(key, &places) {
                         content_features(row, FEATURES, &mut features);
@@ -470,17 +505,36 @@ impl Rule for TextTrigger {
                     }
                 });
             }
-            (TextState::Windows(s), Some(m)) => {
+            (TextState::Windows(s, tally), Some(m)) => {
+                let seen = m.rarity();
+                let (mut sightings, mut places): (Vec<Sighting>, Vec<Place>) = (Vec::new(), Vec::new());
                 reader.rows(|i, row, label| {
                     let Some(class) = m.class(label) else { return };
+                    m.lookup.find(row, &seen, |c| reader.texts[usize::from(c)].get(i), &mut sightings);
+                    places.clear();
+                    places.extend(scattered::places(&sightings));
                     ngrams(row, |at, len, key| {
                         if let Some(&suspect) = m.index.get(&key)
                             && m.suspects[suspect as usize].nominee.class == class as u32
                         {
+                            let candidate = m.wanted.len() as u32 + suspect;
+                            if m.suspects[suspect as usize].contradicted && !places.iter().any(|p| p.candidate == candidate) {
+                                places.push(Place { candidate, before: 0, after: 0, len: 1 });
+                            }
                             let id = mix(text::content(row, seed), class as u64 + 1);
                             s.offer(suspect, id, || Window::new(row, at, len, |c| reader.texts[usize::from(c)].get(i).unwrap_or_default()));
                         }
                     });
+                    if sightings.is_empty() {
+                        return;
+                    }
+                    let content = text::content(row, seed);
+                    let key = mix(content, class as u64 + 1);
+                    tally.count(&sightings, &m.wanted, class as u32, key, &reader.texts, i);
+                    if tally.postings.wants(key, &places) {
+                        content_features(row, FEATURES, &mut features);
+                        tally.postings.offer(key, super::postings::Row::new(class, fold(content), &features, &places));
+                    }
                 });
             }
             _ => return Err(Error::internal("a state of another round")),
@@ -507,20 +561,22 @@ impl Rule for TextTrigger {
             }
             TextState::Learning(learning) => {
                 m.nominate(*learning);
-                if m.nominees.is_empty() { Step::Done(m) } else { Step::Again(m) }
+                Step::Again(m)
             }
-            TextState::Postings(postings) => {
+            TextState::Postings(postings, odd) => {
                 m.accuse(postings);
-                m.sketch = Arc::default();
-                m.background = Arc::default();
-                m.draws = Arc::default();
                 m.nominees = Arc::default();
-                if m.suspects.is_empty() { Step::Done(m) } else { Step::Again(m) }
+                let (wanted, tested) = odd.nominate(&m.rarity());
+                m.lookup = Arc::new(Lookup::new(wanted.iter().map(|n| n.shared)));
+                m.wanted = Arc::new(wanted);
+                m.scattered_tested = tested;
+                if m.suspects.is_empty() && m.wanted.is_empty() { Step::Done(m.light()) } else { Step::Again(m) }
             }
-            TextState::Windows(windows) => {
+            TextState::Windows(windows, tally) => {
                 m.groups = groups(&m.suspects, windows, &m.classes, &m.class_rows, &m.counts);
-                m.counts = Arc::default();
-                Step::Done(m)
+                m.accuse_scattered(*tally);
+                m.lookup = Arc::new(Lookup::new(m.scattered.iter().map(|g| g.shared)));
+                Step::Done(m.light())
             }
         })
     }
@@ -534,13 +590,14 @@ impl Rule for TextTrigger {
         if let Some(reason) = &m.not_tested {
             return Outcome::new(title, Status::NotTested(reason.clone()));
         }
-        let bad: Vec<&super::phrase::TextGroup> = m.groups.iter().filter(|g| g.group.action == Action::Quarantine).collect();
+        let groups = || m.groups.iter().map(|g| &g.group).chain(m.scattered.iter().map(|g| &g.group));
+        let bad: Vec<&crate::rule::Group> = groups().filter(|g| g.action == Action::Quarantine).collect();
         let mut o = Outcome::new(title, if bad.is_empty() { Status::Pass } else { Status::Fail });
         o.tested = m.class_rows.iter().sum();
         o.not_tested_rows = m.skipped;
-        o.failing = bad.iter().map(|g| g.group.with_label).sum();
+        o.failing = bad.iter().map(|g| g.with_label).sum();
         o.columns = self.columns();
-        o.groups = m.groups.iter().map(|g| g.group.clone()).collect();
+        o.groups = groups().cloned().collect();
         o.message = match o.groups.len() {
             0 => format!("{} frequent word groups tested, none contradicts its rows", crate::error::group_digits(m.tested)),
             n => format!("{} with a label that the rest of their rows contradicts", crate::error::plural(n, "word group")),
@@ -550,7 +607,7 @@ impl Rule for TextTrigger {
     }
 
     fn has_rows(&self, m: &TextModel) -> bool {
-        !m.groups.is_empty()
+        !m.groups.is_empty() || !m.scattered.is_empty()
     }
 
     fn judge(&self, m: &TextModel, batch: &Batch, out: &mut Findings) -> Result<()> {
@@ -559,8 +616,21 @@ impl Rule for TextTrigger {
         let columns: Vec<u32> = self.texts.iter().map(|t| out.intern(t)).collect();
         let mut found: Vec<u32> = Vec::new();
         let mut features = Vec::new();
+        let (seen, mut sightings) = (m.rarity(), Vec::new());
         reader.rows(|i, row, label| {
             let Some(class) = m.class(label) else { return };
+            m.lookup.find(row, &seen, |c| reader.texts[usize::from(c)].get(i), &mut sightings);
+            for s in &sightings {
+                let found = &m.scattered[s.nominee as usize];
+                if found.class == class as u32 {
+                    let (message, key) = (out.intern(&found.group.message), out.intern(&found.group.key));
+                    let hit = out.push(i, found.group.action, found.group.score as f32, message);
+                    hit.column = columns[usize::from(s.column)];
+                    (hit.start, hit.end) = (s.start, s.end);
+                    hit.group = key;
+                    (hit.statistic, hit.q_value) = (found.group.statistic, found.group.q_value);
+                }
+            }
             found.clear();
             ngrams(row, |at, len, key| {
                 let Some(&g) = index.get(&key) else { return };
@@ -592,8 +662,19 @@ impl Rule for TextTrigger {
     }
 }
 
+/// Rows in which the same token stands before a candidate, or after it; edges are no tokens.
+pub(super) fn most_usual_neighbour(id: u32, list: &[u32], rows: &[super::postings::Row]) -> usize {
+    let top = |side: &dyn Fn(&Place) -> u32| {
+        let places = list.iter().filter_map(|&r| rows[r as usize].places.iter().find(|p| p.candidate == id));
+        let mut all: Vec<u32> = places.map(side).filter(|h| !text::is_edge_hash(*h)).collect();
+        all.sort_unstable();
+        all.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap_or(0)
+    };
+    top(&|p| p.before).max(top(&|p| p.after))
+}
+
 /// Features of at least four in five of these rows, sorted.
-fn usual_features<'a>(rows: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
+pub(super) fn usual_features<'a>(rows: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
     let mut all: Vec<u32> = Vec::new();
     let mut n = 0;
     for features in rows {
