@@ -357,9 +357,11 @@ fn group(model: &ShiftModel, i: usize, shift: &Shift, [rows, labelled]: [u64; 2]
 
 /// Fewest rows, moved by four standard deviations, whose end stands out of the noise of the search: the
 /// skewness they add (their share times 4 cubed) against twice the largest that n normal rows show over
-/// all directions of the width, about the root of 6 width / n.
+/// all directions of the width, about the root of 6 width / n. It is promised for five deviations: in a drill with
+/// 1% of sentence vectors moved, 13 of 20 directions left at least 44 of 69 rows found, all from 4.1 deviations on,
+/// and nine tenths of the rows or more from 4.4 on.
 fn floor(model: &ShiftModel, class: &(u64, String, u64), sampled: usize) -> Floor {
-    let family = "vectors moved by 4 standard deviations".to_owned();
+    let family = "vectors moved by 5 standard deviations".to_owned();
     if sampled < LEAST {
         let reason = Some(format!("{sampled} vectors are too few to know the class by"));
         return Floor { family, class: Some(class.1.clone()), rows: None, reason };
