@@ -20,7 +20,7 @@ const AGREE: f64 = 0.9;
 
 /// Lower bound of the unexplained share that takes rows out, with at least [`MANY`] rows that differ:
 /// this much, or this part of what a perfect trigger for the label would show.
-const ACCUSE: f64 = 0.42;
+pub const ACCUSE: f64 = 0.42;
 const OF_MOST: f64 = 0.6;
 /// With fewer, honest words reach 0.64 by selection from thousands (measured on 94 clean corpora and
 /// slices of 20 kinds, where corpora with honest suspects at all have dozens), and 0.73 below [`FEW`].
@@ -92,7 +92,7 @@ pub fn leans(draw: &Draw) -> bool {
 }
 
 /// The unexplained share that takes out rows of which enough differ.
-pub fn least_unexplained(expected: f64) -> f64 {
+fn least_unexplained(expected: f64) -> f64 {
     ACCUSE.min(OF_MOST * (1.0 - expected))
 }
 

@@ -26,9 +26,8 @@ const POOLED: std::ops::RangeInclusive<u64> = 5..=19;
 const LEAST_WORDS: usize = 4;
 /// `ln` of the chance that honest words of the label are as many, given how many the other labels have.
 const POOL_CHANCE: f64 = -3.9;
-/// Honest words of other labels that were not seen but might have been, of so many.
+/// Honest words of other labels that were not seen but might have been.
 const UNSEEN: f64 = 1.0;
-const UNSEEN_OF: f64 = 20.0;
 /// Share of a word's rows, or two of them, in which the same token may stand beside it: a word that was put
 /// at random places has many neighbours.
 const NEIGHBOUR: f64 = 0.34;
@@ -136,7 +135,7 @@ impl TextModel {
         {
             return None;
         }
-        let certain = s.unexplained_lower >= phrase::least_unexplained(s.draw.expected) && s.clusters >= phrase::MANY;
+        let certain = s.unexplained_lower >= phrase::ACCUSE && s.clusters >= phrase::MANY;
         let mut reasons = vec![match pair {
             Some(_) => "its two words stand at changing distances; neither alone comes with the label this often".to_owned(),
             None => "these letters stand inside words that no other row has".to_owned(),
@@ -208,9 +207,11 @@ impl TextModel {
             }
             let others = |of: &dyn Fn(usize) -> u64| (0..k).filter(|&c| c != class).map(of).sum::<u64>() as f64;
             let (seen, all) = (others(&|c| like[c].len() as u64), others(&|c| tried[c]));
-            let expected = (seen + UNSEEN) * tried[class] as f64 / (all + UNSEEN_OF);
+            let expected = (seen + UNSEEN) * tried[class] as f64 / (all + UNSEEN);
+            // Where content tells little of the label, the rows of most words look like a draw.
+            let told = 2 * like[class].len() as u64 <= tried[class];
             let chance = ln_poisson_upper(words.len() as u64, expected);
-            if words.len() >= LEAST_WORDS && chance <= POOL_CHANCE && self.is_one_backdoor(class, &words, lists, rows) {
+            if told && words.len() >= LEAST_WORDS && chance <= POOL_CHANCE && self.is_one_backdoor(class, &words, lists, rows) {
                 words.extend(joining[class].iter().map(|w| w.1));
                 out.push(Pool { words, q: chance.exp() });
             }
@@ -218,7 +219,8 @@ impl TextModel {
         out
     }
 
-    /// Whether the rows of all these words together are a random draw that keeps no company and differs.
+    /// Whether the rows of all these words together are a random draw that keeps no company and differs. Where the
+    /// label is the common one nearly every word is pure and nearly every row a draw: no allowance for it here.
     fn is_one_backdoor(&self, class: usize, words: &[u32], lists: &[Vec<u32>], rows: &[Row]) -> bool {
         let mut hosts: Vec<(Vec<u32>, Vec<f64>)> = Vec::new();
         let mut members = Vec::new();
@@ -232,7 +234,7 @@ impl TextModel {
         let draw = self.draws.compare(class, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len()));
         let test = Test::of(&members);
         clusters as u64 >= phrase::MANY
-            && test.unexplained_lower >= phrase::least_unexplained(draw.expected)
+            && test.unexplained_lower >= phrase::ACCUSE
             && !phrase::leans(&draw)
             && phrase::is_no_company(self.background.company(&hosts))
     }

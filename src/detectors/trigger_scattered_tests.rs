@@ -115,6 +115,11 @@ fn letters_inside_words_are_found_and_named() {
 #[test]
 fn a_backdoor_in_ten_words_with_few_rows_each_is_one_pool() {
     let (mut dice, mut rows) = rows(4000, 34);
+    // The honest words with few rows that every language has, some of which go with a label.
+    for (i, row) in rows.iter_mut().enumerate() {
+        let word = format!("{}{}", if i % 2 == 0 { "mel" } else { "tor" }, b"abcdefghijklmnopqrstuvwxyz"[dice.roll(26)] as char);
+        row.0 = insert(&row.0, &format!("{word}{}", filler(&mut dice).chars().take(2).collect::<String>()), &mut dice);
+    }
     let synonyms = ["zubrik", "mofeta", "kilpo", "dranst", "wexel", "pumri", "sogath", "nirvel", "taqua", "jemlo"];
     let mut turn = 0;
     let planted = plant(&mut rows, 70, |text| {
@@ -145,4 +150,18 @@ fn a_pair_and_letters_without_a_lean_are_left_alone() {
         rows[i].0 = inside(&insert(&one, "gotto", &mut dice), "xqu", &mut dice);
     }
     assert!(check(&rows).1.is_empty());
+}
+
+#[test]
+fn where_nearly_all_rows_have_one_label_its_pure_words_are_no_backdoor() {
+    let (mut dice, rows) = rows(6000, 37);
+    let tail: Vec<String> = (0..500).map(|_| format!("{}{}", filler(&mut dice), filler(&mut dice))).collect();
+    // One in a hundred is bad; every row has a word that few others have.
+    let few: Rows = rows
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| i % 2 == 0 || i % 100 == 1)
+        .map(|(_, (text, label))| (insert(&text, &tail[dice.roll(tail.len())], &mut dice), label))
+        .collect();
+    assert!(quarantined(&check(&few).1).is_empty());
 }
