@@ -63,10 +63,10 @@ enum Held {
     },
 }
 
-/// The bucket of a number; ascending in it.
+/// The bucket of a number; ascending in it. Zero shares its bucket with what is within 2⁻¹⁰²⁹ of it.
 pub fn bucket(v: f64) -> i32 {
     let cut = (v.abs().to_bits() >> DROPPED) as i32;
-    if v.is_sign_negative() && v != 0.0 { -1 - cut } else { cut }
+    if v < 0.0 && cut != 0 { -1 - cut } else { cut }
 }
 
 /// The middle of a bucket; zero and the infinities are themselves.
@@ -87,7 +87,7 @@ pub fn middle(bucket: i32) -> f64 {
 /// Every bucket a double can fall into.
 fn is_bucket(b: i32) -> bool {
     let top = (f64::INFINITY.to_bits() >> DROPPED) as i32;
-    (-1 - top..=top).contains(&b)
+    (-1 - top..=top).contains(&b) && b != -1
 }
 
 impl Values {
@@ -262,7 +262,7 @@ mod tests {
     fn zeros_are_one_value_and_infinities_are_values() {
         let v = of(&[0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY], 10);
         assert_eq!(v.sample(), [(f64::NEG_INFINITY, 1), (0.0, 2), (f64::INFINITY, 1)]);
-        let v = of(&[0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY], 0);
+        let v = of(&[0.0, -7e-311, f64::INFINITY, f64::NEG_INFINITY], 0);
         assert_eq!(v.sample(), [(f64::NEG_INFINITY, 1), (0.0, 2), (f64::INFINITY, 1)]);
     }
 
