@@ -6,10 +6,12 @@ use super::ignores::Ignores;
 use super::provenance::{Origins, Provenance, Usual};
 use crate::batch::{Batch, RowId, Text, cell_text};
 use crate::engine::Sink;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, group_digits};
 use crate::quarantine::{self, Pending, Writer};
 use crate::rule::{Action, Findings, Hit, Meta, Outcome};
 use crate::source::Shard;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::DataType;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -236,6 +238,7 @@ impl<'a> Recorder<'a> {
             let text = match Text::of(array.as_ref()) {
                 // A long text is cut before it is copied.
                 Some(text) => return text.get(row).map(|t| cut(column, t, hit.start, hit.end)),
+                None if array.data_type().is_binary() => return bytes_of(array.as_ref(), row).map(|b| cut(column, &about_bytes(b), 0, 0)),
                 None => cell_text(array.as_ref(), row)?,
             };
             Some(cut(column, &text, hit.start, hit.end))
@@ -247,6 +250,24 @@ impl<'a> Recorder<'a> {
             excerpt: if self.redact { None } else { excerpt() },
         }
     }
+}
+
+fn bytes_of(array: &dyn Array, row: usize) -> Option<&[u8]> {
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Binary => Some(array.as_binary::<i32>().value(row)),
+        DataType::LargeBinary => Some(array.as_binary::<i64>().value(row)),
+        DataType::BinaryView => Some(array.as_binary_view().value(row)),
+        _ => None,
+    }
+}
+
+/// What a person can use of a cell that no terminal can show.
+fn about_bytes(bytes: &[u8]) -> String {
+    let kind = image::guess_format(bytes).map_or(String::new(), |f| format!(", {}", f.to_mime_type()));
+    format!("{} bytes{kind}", group_digits(bytes.len() as u64))
 }
 
 /// Text around a span, cut at characters, with `…` where something is missing.
@@ -382,6 +403,16 @@ mod tests {
             assert_eq!((x.before.as_str(), x.marked.as_str(), x.after.as_str()), ("say ", "blue moon", " now"));
             assert_eq!(examples[0].id.as_deref(), Some("2"));
         }
+    }
+
+    #[test]
+    fn bytes_are_described_and_not_spelled_out() {
+        let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+        file.resize(1234, 7);
+        assert_eq!(about_bytes(&file), "1,234 bytes, image/png");
+        assert_eq!(about_bytes(&[]), "0 bytes");
+        let cells = arrow::array::BinaryArray::from(vec![None, Some(&b"ab"[..])]);
+        assert_eq!((bytes_of(&cells, 0), bytes_of(&cells, 1)), (None, Some(&b"ab"[..])));
     }
 
     #[test]
