@@ -106,7 +106,30 @@ pub fn cell_text(array: &dyn Array, row: usize) -> Option<String> {
     if let Some(text) = Text::of(array) {
         return text.get(row).map(str::to_owned);
     }
-    arrow::util::display::array_value_to_string(array, row).ok()
+    match in_utc(array) {
+        Some(utc) => arrow::util::display::array_value_to_string(utc.as_ref(), row).ok(),
+        None => arrow::util::display::array_value_to_string(array, row).ok(),
+    }
+}
+
+/// Times of a zone with a name (`UTC`, `Europe/Berlin`) as the same instants at an offset of zero,
+/// which Arrow can print without a table of zones; `None` for every other column.
+pub fn in_utc(array: &dyn Array) -> Option<ArrayRef> {
+    use arrow::datatypes::DataType;
+    match array.data_type() {
+        DataType::Timestamp(unit, Some(zone)) if has_name(zone) => relabelled(array, DataType::Timestamp(*unit, Some("+00:00".into()))),
+        _ => None,
+    }
+}
+
+/// Whether a zone is more than an offset such as `+02:00`.
+pub fn has_name(zone: &str) -> bool {
+    !zone.starts_with(['+', '-'])
+}
+
+/// The same values under another type of the same layout.
+pub fn relabelled(array: &dyn Array, to: arrow::datatypes::DataType) -> Option<ArrayRef> {
+    array.to_data().into_builder().data_type(to).build().ok().map(arrow::array::make_array)
 }
 
 #[cfg(test)]
@@ -123,6 +146,15 @@ mod tests {
         for array in [&plain as &dyn Array, &view, &dict] {
             let text = Text::of(array).expect("a string column");
             assert_eq!((text.get(0), text.get(1), text.get(2)), (Some("a"), None, Some("b")));
+        }
+    }
+
+    #[test]
+    fn times_of_a_named_zone_print_as_instants() {
+        for zone in ["UTC", "Europe/Berlin", "+00:00"] {
+            let array = arrow::array::TimestampSecondArray::from(vec![Some(0), None]).with_timezone(zone);
+            assert_eq!(cell_text(&array, 0).as_deref(), Some("1970-01-01T00:00:00Z"), "{zone}");
+            assert_eq!(cell_text(&array, 1), None);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::verdict::ignores::Ignores;
 use crate::verdict::provenance::Provenance;
 use crate::verdict::record::{Recorder, Tally};
 use crate::verdict::{self, FailOn, Judged, Policy, Verdict};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -90,7 +90,9 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
         threads: options.threads,
     };
     let roles = Roles::resolve(contract, &source.schema);
-    let context = Context { contract, schema: &source.schema, roles: &roles, plan: &plan };
+    // What the report prints is what was used, so that `--now` repeats the run.
+    let now = options.now.trunc_subsecs(0);
+    let context = Context { contract, schema: &source.schema, roles: &roles, plan: &plan, now };
     let (errors, warnings) = crate::contract::bind::bind(contract, &source.schema);
     let Assembled { rules, settled, not_tested } = assemble(&context, &options.select, &options.ignore, errors)?;
 
@@ -254,8 +256,8 @@ fn facts(contract: &Contract, source: &Source, options: &Options<'_>) -> Facts {
     let now = options.now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let seed = options.seed.to_string();
     // Only what decides the findings goes into the id; `now` does through the day it falls on,
-    // since `ignore` entries expire by day.
-    let day = options.now.date_naive().to_string();
+    // since `ignore` entries expire by day, and in full where a rule asks how old something is.
+    let day = if contract.asks_the_clock() { now.clone() } else { options.now.date_naive().to_string() };
     let (select, ignore) = (options.select.join(","), options.ignore.join(","));
     Facts {
         run_id: run_id(&[&fingerprint, &contract.digest, &seed, &day, &select, &ignore]),

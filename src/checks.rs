@@ -14,6 +14,7 @@ mod row;
 mod scalars;
 mod set;
 mod texts;
+mod times;
 
 mod aggregate_bounds;
 mod association;
@@ -29,7 +30,9 @@ mod distribution_drift;
 mod duplicate_key;
 mod far_value;
 mod forbidden_value;
+mod gap_in_time;
 mod invalid_json;
+mod kept_too_long;
 mod leaking_splits;
 mod missing_column;
 mod missing_value;
@@ -44,6 +47,7 @@ mod poor_fit;
 mod present_value;
 mod repeated_in_row;
 mod row_count;
+mod stale_data;
 mod text_patterns;
 mod unexpected_column;
 mod unknown_value;
@@ -56,6 +60,8 @@ mod wrong_type;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;
 #[cfg(test)]
 mod value_tests;
 
@@ -103,6 +109,9 @@ pub static REGISTRY: &[Entry] = &[
     wrong_shares::ENTRY,
     poor_fit::ENTRY,
     distribution_drift::ENTRY,
+    stale_data::ENTRY,
+    gap_in_time::ENTRY,
+    kept_too_long::ENTRY,
 ];
 
 /// A shared key that means nothing for this kind of rule is an error, not silence.

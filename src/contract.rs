@@ -201,6 +201,13 @@ impl Share {
     }
 }
 
+/// A length of time, more than none, with its spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Period {
+    pub nanos: i128,
+    pub text: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Range {
     pub min: Option<Scalar>,
@@ -412,6 +419,11 @@ fn is_feature_type(t: &DataType) -> bool {
 }
 
 impl Contract {
+    /// Whether a rule compares times with the clock, so that the moment of the run decides findings.
+    pub fn asks_the_clock(&self) -> bool {
+        use dataset_rules::DatasetRule as D;
+        self.rules.iter().any(|r| matches!(r.kind, RuleKind::Dataset(D::Fresh { .. } | D::Retention { .. })))
+    }
     /// The column entries that apply to a column: its own, then globs that match it.
     pub fn specs_for<'a>(&'a self, column: &'a str) -> impl Iterator<Item = &'a ColumnSpec> {
         let literal = self.columns.iter().filter(move |c| !c.is_glob && c.name.value == column);

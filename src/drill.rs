@@ -124,7 +124,7 @@ pub fn drill<I: Input>(contract: &Contract, input: &I, schema: &Schema, rows: u6
         threads: options.threads,
     };
     let roles = Roles::resolve(contract, schema);
-    let context = Context { contract, schema, roles: &roles, plan: &plan };
+    let context = Context { contract, schema, roles: &roles, plan: &plan, now: chrono::Utc::now() };
     let select = if options.select.is_empty() { vec!["P".to_owned()] } else { options.select.clone() };
     let rules: Vec<Box<dyn DynRule>> = crate::check::detectors(&context, &select)?;
     let survey = survey::Survey::of(input, schema, &roles, &plan, options.stop)?;

@@ -375,6 +375,8 @@ pub struct Context<'a> {
     pub schema: &'a arrow::datatypes::Schema,
     pub roles: &'a crate::contract::Roles,
     pub plan: &'a Plan,
+    /// What rules about age take for the present, in whole seconds.
+    pub now: chrono::DateTime<chrono::Utc>,
 }
 
 /// A detector that could not be built, and why: listed under "not tested".

@@ -13,6 +13,9 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+/// 2026-03-01T12:00:00Z
+pub const NOW: chrono::DateTime<chrono::Utc> = chrono::DateTime::from_timestamp_secs(1_772_366_400).unwrap();
+
 pub struct Run {
     pub outcomes: Vec<Outcome>,
     /// (file, row, code, action)
@@ -29,7 +32,7 @@ pub fn build(text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagno
     let contract = contract(text);
     let roles = Roles::resolve(&contract, schema);
     let plan = Plan { seed: 1, rows, memory: 1 << 14, false_alarms: 0.001, threads: 2 };
-    let ctx = Context { contract: &contract, schema, roles: &roles, plan: &plan };
+    let ctx = Context { contract: &contract, schema, roles: &roles, plan: &plan, now: NOW };
     let (mut rules, mut settled) = (Vec::new(), Vec::new());
     for entry in REGISTRY {
         let built = (entry.build)(&ctx)?;

@@ -6,7 +6,7 @@ use super::clauses::{self, Bounds, Decimal};
 use super::columns::set;
 use super::fields::{Fields, Sink};
 use super::tree::{Entry, Kind};
-use super::{At, Scalar, keys};
+use super::{At, Period, Scalar, keys};
 use crate::error::Diagnostic;
 
 /// Names, each with its default.
@@ -74,6 +74,19 @@ pub enum DatasetRule {
     },
     References(Elsewhere),
     Contamination(Elsewhere),
+    /// `column: None`: the one with `role: time`.
+    Fresh {
+        column: Option<At<String>>,
+        within: Period,
+    },
+    Gaps {
+        column: Option<At<String>>,
+        max: Period,
+    },
+    Retention {
+        column: Option<At<String>>,
+        max: Period,
+    },
 }
 
 /// Columns and the data elsewhere that they are looked up in.
@@ -92,7 +105,13 @@ impl DatasetRule {
         use DatasetRule as D;
         matches!(
             self,
-            D::Sums { .. } | D::Different(_) | D::SameInput(_) | D::DisjointSplits { .. } | D::References(_) | D::Contamination(_)
+            D::Sums { .. }
+                | D::Different(_)
+                | D::SameInput(_)
+                | D::DisjointSplits { .. }
+                | D::References(_)
+                | D::Contamination(_)
+                | D::Retention { .. }
         )
     }
     /// Files beside the data that it reads.
@@ -116,8 +135,20 @@ pub fn read(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
         "disjoint_splits" => disjoint_splits(e, sink),
         "references" => elsewhere(&keys::REFERENCES, e, sink).map(DatasetRule::References),
         "contamination" => elsewhere(&keys::CONTAMINATION, e, sink).map(DatasetRule::Contamination),
+        "fresh" => timed(&keys::FRESH, "within", e, sink).map(|(column, within)| DatasetRule::Fresh { column, within }),
+        "gaps" => timed(&keys::GAPS, "max", e, sink).map(|(column, max)| DatasetRule::Gaps { column, max }),
+        "retention" => timed(&keys::RETENTION, "max", e, sink).map(|(column, max)| DatasetRule::Retention { column, max }),
         _ => fits(e, sink),
     }
+}
+
+/// A column of times and a length of time.
+fn timed(section: &'static keys::Section, length: &'static str, e: &Entry, sink: &mut Sink) -> Option<(Option<At<String>>, Period)> {
+    let f = Fields::read(section, &e.key, &e.value, sink)?;
+    let column = f.get("column").map(|e| sink.text(e));
+    let period = f.get(length).and_then(|e| sink.period(e));
+    // A column that was given and is no name must not become the default.
+    Some((column.map_or(Some(None), |c| c.map(Some))?, period?.value))
 }
 
 /// One column or more, each once.

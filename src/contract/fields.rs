@@ -4,7 +4,7 @@
 
 use super::keys::{Key, Section};
 use super::tree::{Entry, Kind, Node, Text};
-use super::{At, Share, quantity};
+use super::{At, Period, Share, quantity};
 use crate::error::{Diagnostic, Span};
 use std::rc::Rc;
 
@@ -103,6 +103,24 @@ impl Sink {
             Ok(s) => Some(At::new(s, e.value.span)),
             Err((message, help)) => {
                 self.bad(e.value.span, message, &help);
+                None
+            }
+        }
+    }
+    /// A duration of some length.
+    pub fn period(&mut self, e: &Entry) -> Option<At<Period>> {
+        let t = self.scalar(e, "a duration")?;
+        match super::scalar::duration(t.text.trim()) {
+            Some(nanos) if nanos > 0 => Some(At::new(Period { nanos, text: t.text.trim().to_owned() }, e.value.span)),
+            Some(_) => {
+                self.push(
+                    Diagnostic::new("C007", format!("`{}` leaves no time at all", e.key)).at(e.value.span).help("write `1d`, or more"),
+                );
+                None
+            }
+            None => {
+                let message = format!("`{}` is a duration, not `{}`", e.key, t.text);
+                self.bad(e.value.span, message, "a number and one of s, m, h, d, w, such as 30d");
                 None
             }
         }

@@ -397,7 +397,7 @@ mod tests {
         }
         let roles = crate::contract::Roles::resolve(&contract, &schema);
         let plan = Plan { seed: 1, rows: input.rows(), memory: 1 << 20, false_alarms: 0.001, threads: 1 };
-        let ctx = Context { contract: &contract, schema: &schema, roles: &roles, plan: &plan };
+        let ctx = Context { contract: &contract, schema: &schema, roles: &roles, plan: &plan, now: chrono::Utc::now() };
         let stop = std::sync::atomic::AtomicBool::new(false);
         let engine = Engine::new(&input, &plan, &Silent, &stop).map_err(|e| e.to_string())?;
         for entry in crate::checks::REGISTRY {

@@ -20,6 +20,8 @@ pub enum Shape {
     Rows,
     /// `2027-02-01`.
     Date,
+    /// `30d`.
+    Duration,
     /// One character.
     Char,
     /// A value of the column, typed by the column.
@@ -365,9 +367,9 @@ pub static RULE_KINDS: Section = Section {
         key("references", Shape::Map(&REFERENCES), "Columns whose values must exist in another file."),
         key("drift", Shape::Map(&DRIFT), "How far columns may lie from a baseline."),
         key("disjoint_splits", Shape::Map(&DISJOINT_SPLITS), "Keys of which none may stand in two splits."),
-        later("fresh", "age of the newest row"),
-        later("gaps", "gaps in time"),
-        later("retention", "age of the oldest row"),
+        key("fresh", Shape::Map(&FRESH), "How old the newest time may be."),
+        key("gaps", Shape::Map(&GAPS), "How long times may pause."),
+        key("retention", Shape::Map(&RETENTION), "How old any row may be."),
         key("column_count", Shape::Map(&COUNTS), "How many columns there are."),
         key("column_order", Shape::List(&Shape::Text), "All columns, in order."),
         key("correlation", Shape::Map(&PAIR), "Bounds on the correlation of two columns."),
@@ -461,6 +463,33 @@ pub static DISJOINT_SPLITS: Section = Section {
     hints: &[("key", "did you mean `keys`?"), ("columns", "did you mean `keys`?")],
 };
 
+pub static FRESH: Section = Section {
+    name: "`fresh`",
+    keys: &[
+        key("column", Shape::Text, "The column of times. Default: the one with `role: time`."),
+        needed("within", Shape::Duration, "Age of the newest time, at most: `30s`, `5m`, `12h`, `30d`, `2w`."),
+    ],
+    hints: &[("max", "did you mean `within`?"), ("max_age", "did you mean `within`?")],
+};
+
+pub static GAPS: Section = Section {
+    name: "`gaps`",
+    keys: &[
+        key("column", Shape::Text, "The column of times. Default: the one with `role: time`."),
+        needed("max", Shape::Duration, "Longest pause between one time and the next: `30s`, `5m`, `12h`, `30d`, `2w`."),
+    ],
+    hints: &[("within", "did you mean `max`?")],
+};
+
+pub static RETENTION: Section = Section {
+    name: "`retention`",
+    keys: &[
+        key("column", Shape::Text, "The column of times. Default: the one with `role: time`."),
+        needed("max", Shape::Duration, "Age of a row, at most: `30s`, `5m`, `12h`, `30d`, `2w`."),
+    ],
+    hints: &[("within", "did you mean `max`?"), ("max_age", "did you mean `max`?")],
+};
+
 pub static CONTAMINATION: Section = Section {
     name: "`contamination`",
     keys: &[
@@ -497,7 +526,10 @@ pub static IGNORE: Section = Section {
 mod tests {
     use super::*;
 
-    pub static ALL: [&Section; 14] = [
+    pub static ALL: [&Section; 17] = [
+        &FRESH,
+        &GAPS,
+        &RETENTION,
         &REFERENCES,
         &DISJOINT_SPLITS,
         &CONTAMINATION,

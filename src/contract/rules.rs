@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_rule_of_a_later_version_is_refused_with_all_else_that_is_wrong() {
-        assert_eq!(codes("fresh: {column: a}, severity: fatal, colour: red"), ["C005", "C004", "C003"]);
+        assert_eq!(codes("near_duplicates: {column: a}, severity: fatal, colour: red"), ["C005", "C004", "C003"]);
     }
 
     #[test]

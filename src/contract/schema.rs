@@ -59,6 +59,7 @@ fn shape(s: &Shape) -> Value {
         ]}),
         Shape::Rows => json!({"type": "string", "pattern": "^[0-9]+ ?rows?$"}),
         Shape::Date => json!({"type": "string", "format": "date"}),
+        Shape::Duration => json!({"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$"}),
         Shape::Char => json!({"type": "string", "minLength": 1, "maxLength": 1}),
         Shape::Value => json!({"type": ["string", "number", "boolean"]}),
         Shape::Type => {

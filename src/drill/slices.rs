@@ -328,7 +328,8 @@ pub fn slices<I: Input>(contract: &Contract, input: &I, schema: &Schema, rows: u
             if plan.rows < LEAST {
                 continue;
             }
-            let rules = crate::check::detectors(&Context { contract, schema, roles: &roles, plan: &plan }, &select)?;
+            let rules =
+                crate::check::detectors(&Context { contract, schema, roles: &roles, plan: &plan, now: chrono::Utc::now() }, &select)?;
             let found = run(&part, &plan, &rules, options)?;
             let quarantined = found.quarantined.len() as u64;
             alarms.runs += 1;

@@ -5,7 +5,7 @@ use super::{CHUNK, CHUNK_BYTES, Codes};
 use crate::batch::{Batch, Text};
 use crate::error::{Error, Result};
 use crate::rule::{Action, Findings, Hit, NONE};
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use std::collections::HashMap;
@@ -108,6 +108,8 @@ impl<'a> Incoming<'a> {
 enum Ids<'a> {
     Text(Text<'a>),
     Integer(&'a dyn Array),
+    /// Times of a zone with a name.
+    Times(ArrayRef),
     Other(&'a dyn Array, ArrayFormatter<'a>),
 }
 
@@ -118,6 +120,9 @@ impl<'a> Ids<'a> {
         }
         if array.data_type().is_integer() {
             return Ok(Ids::Integer(array));
+        }
+        if let Some(utc) = crate::batch::in_utc(array) {
+            return Ok(Ids::Times(utc));
         }
         static OPTIONS: FormatOptions<'static> = FormatOptions::new();
         Ok(Ids::Other(array, ArrayFormatter::try_new(array, &OPTIONS).map_err(Error::internal)?))
@@ -144,6 +149,7 @@ impl<'a> Ids<'a> {
                 }
                 true
             }
+            Ids::Times(utc) => crate::batch::cell_text(utc.as_ref(), i).map(|t| out.push_str(&t)).is_some(),
             Ids::Other(array, format) => {
                 let before = out.len();
                 let written = array.is_valid(i) && write!(out, "{}", format.value(i)).is_ok();

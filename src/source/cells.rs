@@ -2,6 +2,7 @@
 //! the column has; a declared type is tried on every cell, and what does not parse is null and
 //! marked, never guessed.
 
+use crate::batch::{has_name, relabelled};
 use crate::error::Result;
 use arrow::array::{
     Array, ArrayBuilder, ArrayRef, BooleanArray, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, StringViewBuilder,
@@ -102,6 +103,17 @@ pub(super) fn readable(data_type: &DataType) -> bool {
     !data_type.is_nested() && can_cast_types(&DataType::Utf8, data_type)
 }
 
+/// A zone whose wall clock is not that of UTC, known by name alone.
+fn is_local(t: &DataType) -> bool {
+    const UTC: [&str; 6] = ["UTC", "Etc/UTC", "GMT", "Etc/GMT", "Z", "Zulu"];
+    matches!(t, DataType::Timestamp(_, Some(zone)) if has_name(zone) && !UTC.iter().any(|u| zone.eq_ignore_ascii_case(u)))
+}
+
+/// Whether a point in time says its offset from UTC: `...Z`, `...+02:00`.
+fn has_offset(text: &str) -> bool {
+    text.ends_with(['Z', 'z']) || text.get(10..).is_some_and(|clock| clock.contains(['+', '-']))
+}
+
 /// Collects the cells of one column of a batch.
 pub(super) enum Cells {
     Text(StringViewBuilder, Vec<usize>),
@@ -176,7 +188,12 @@ impl Cells {
                     return b.append_value(v);
                 }
             }
-            Cells::Other(_, b, _) => return b.append_value(trimmed),
+            // Arrow would read the wall clock of a zone that it has no table of.
+            Cells::Other(t, b, _) => {
+                if !is_local(t) || has_offset(trimmed) {
+                    return b.append_value(trimmed);
+                }
+            }
         }
         self.unparsed();
     }
@@ -191,7 +208,15 @@ impl Cells {
             Cells::Other(data_type, b, bad) => {
                 let text = b.finish();
                 let options = CastOptions { safe: true, ..Default::default() };
-                let array = cast_with_options(&text, data_type, &options).map_err(crate::error::Error::internal)?;
+                let array = match data_type {
+                    DataType::Timestamp(unit, Some(zone)) if has_name(zone) => {
+                        let utc = DataType::Timestamp(*unit, Some("+00:00".into()));
+                        let array = cast_with_options(&text, &utc, &options).map_err(crate::error::Error::internal)?;
+                        relabelled(array.as_ref(), data_type.clone())
+                            .ok_or_else(|| crate::error::Error::internal("times have one layout"))?
+                    }
+                    _ => cast_with_options(&text, data_type, &options).map_err(crate::error::Error::internal)?,
+                };
                 let mut bad = std::mem::take(bad);
                 bad.extend((0..text.len()).filter(|i| text.is_valid(*i) && array.is_null(*i)));
                 (array, bad)
@@ -234,6 +259,25 @@ mod tests {
         assert_eq!(kind(&["007", "12"]), DataType::Utf8View);
         assert_eq!(kind(&["123456789012345678901"]), DataType::Utf8View);
         assert_eq!(kind(&["0", "0.5"]), DataType::Float64);
+    }
+
+    #[test]
+    fn a_named_zone_wants_an_offset_unless_it_is_utc() {
+        let read = |zone: &str, text: &str| {
+            let t = DataType::Timestamp(arrow::datatypes::TimeUnit::Second, Some(zone.into()));
+            let mut cells = Cells::new(&t);
+            cells.text(text);
+            let (array, bad) = cells.finish().unwrap();
+            assert_eq!((array.data_type(), array.is_null(0)), (&t, bad.is_some()));
+            crate::batch::cell_text(array.as_ref(), 0)
+        };
+        let noon = Some("2026-03-01T12:00:00Z".to_owned());
+        for zone in ["UTC", "Etc/UTC", "Europe/Berlin", "+02:00"] {
+            assert_eq!(read(zone, "2026-03-01T13:00:00+01:00").map(|t| t.replace("14:00:00+02:00", "12:00:00Z")), noon, "{zone}");
+        }
+        assert_eq!(read("UTC", "2026-03-01 12:00:00"), noon);
+        assert_eq!(read("Europe/Berlin", "2026-03-01 12:00:00"), None);
+        assert_eq!(read("Europe/Berlin", "never"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ file a.csv
 file c.yaml
     taster: 1
     rules:
-      - fresh: {column: posted, within: 30d}
+      - licence: {column: terms}
 $ taster check a.csv -c c.yaml
 exit 2
 err not supported yet

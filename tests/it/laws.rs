@@ -9,7 +9,7 @@
 
 use crate::repository;
 use crate::samples::tables;
-use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampSecondArray};
 use arrow::datatypes::Float32Type;
 use serde_json::Value;
 use std::sync::Arc;
@@ -153,6 +153,7 @@ columns:
   text: {type: string, role: text, required: true, length: {min: 1, max: 30}, pattern: '^[a-z ]*$', tolerance: 5%}
   label: {type: string, role: label, allowed: [a, b], forbidden: [c]}
   absent: {type: string}
+  at: {role: time}
   key2: {type: int64}
   num*: {mean: {min: 0}, median: {max: 5}, std: {above: 1}, sum: {below: 3}, quantiles: {0.25: {min: 1}}, smallest: {min: 0}, z_score: {max: 2}}
   '*key': {largest: {max: 3}, distinct: {max: 3}, unique_share: {min: 50%}, null_share: {max: 1%}, z_score: {max: 1}, mean: {max: 3}, median: {min: 3}}
@@ -173,6 +174,10 @@ rules:
   - shares: {column: key, bins: [0, 50, 100], weights: [1, 1], p_value: {min: 0.01}}
   - fits: {column: key, distribution: uniform, parameters: {max: 120}, p_value: {min: 0.01}}
   - unique: [number, label]
+  - fresh: {within: 30d}
+  - gaps: {max: 3d}
+  - retention: {column: at, max: 100d}
+    tolerance: 1%
   - label_share: {max: 40%}
   - expression: >-
       number > 10 OR label = 'a'
@@ -200,8 +205,16 @@ rules:
     };
     let text: ArrayRef = Arc::new(StringArray::from_iter((0..N).map(text)));
     let label: ArrayRef = Arc::new(StringArray::from_iter((0..N).map(|i| [Some("a"), Some("b"), None, Some("c")][(i * i + i / 3) % 4])));
+    // Ahead of the present, far behind it, at the ends of what a timestamp holds.
+    let at: ArrayRef = Arc::new(TimestampSecondArray::from_iter((0..N as i64).map(|i| match i % 13 {
+        0 => None,
+        1 if i > 200 => Some(i64::MAX),
+        2 if i > 200 => Some(i64::MIN),
+        k => Some(1_772_366_400 + (k - 11) * i * 10_000),
+    })));
     let batch = RecordBatch::try_from_iter_with_nullable([
         ("key", key, true),
+        ("at", at, true),
         ("number", number, true),
         ("text", text, true),
         ("label", label, true),
@@ -283,7 +296,13 @@ fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
         let roles = Roles::resolve(&contract, &schema);
         let plan = plan(frame.num_rows());
         let rows = Batch::new(frame, 0, 0);
-        let context = Context { contract: &contract, schema: &schema, roles: &roles, plan: &plan };
+        let context = Context {
+            contract: &contract,
+            schema: &schema,
+            roles: &roles,
+            plan: &plan,
+            now: "2026-03-01T12:00:00Z".parse().expect("a time"),
+        };
         for entry in taster::checks::REGISTRY.iter().chain(taster::detectors::REGISTRY) {
             let built = (entry.build)(&context).unwrap_or_else(|d| panic!("{}: {d:?}", entry.meta.code));
             if !built.settled.is_empty() {

@@ -29,7 +29,7 @@ impl Place {
         let contract = crate::contract::parse::parse(Some(&self.path().join("c.yaml")), &text).unwrap_or_else(|e| panic!("{e}"));
         let schema = batch.schema();
         let roles = Roles::resolve(&contract, &schema);
-        build(&Context { contract: &contract, schema: &schema, roles: &roles, plan: &plan() })
+        build(&Context { contract: &contract, schema: &schema, roles: &roles, plan: &plan(), now: chrono::Utc::now() })
     }
     fn run(&self, rule: &str, batch: &RecordBatch) -> Outcome {
         let built = self.built(&format!("  - drift: {{{rule}}}\n"), batch).unwrap_or_else(|d| panic!("{d:?}"));
