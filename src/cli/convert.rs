@@ -49,8 +49,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 pub fn summary(imported: &Imported) -> String {
     let count = |fate| imported.told.iter().filter(|t| t.fate == fate).count();
     let mut out = format!(
-        "{}: {} enforced, {} documentation only, {} unsupported\n",
-        plural(imported.told.len(), "rule"),
+        "{} in the document: {} enforced, {} documentation only, {} unsupported\n",
+        plural(imported.told.len(), "quality rule"),
         count(Fate::Enforced),
         count(Fate::Documentation),
         count(Fate::Unsupported)

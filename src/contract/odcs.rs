@@ -109,6 +109,7 @@ pub fn import(root: &Node, object: Option<&str>, keep: bool, sink: &mut Sink) ->
         return None;
     }
     let mut w = Writer { sink, out: Imported::default(), columns: Vec::new(), rules: Vec::new() };
+    w.version(root);
     w.out.object = found.map(name).unwrap_or_default();
     w.out.others = objects.iter().filter(|o| found.is_none_or(|f| !std::ptr::eq(f, **o))).map(|o| name(o)).collect();
     w.top(root, found);
@@ -178,6 +179,25 @@ impl Writer<'_> {
     fn wrong(&mut self, code: &'static str, message: String, span: Span, help: &str) {
         let d = Diagnostic::new(code, message).at(head(span));
         self.sink.push(if help.is_empty() { d } else { d.help(help) });
+    }
+
+    /// A document of another major version means other things by the same words.
+    fn version(&mut self, root: &Node) {
+        let known = "taster reads v2.2 to v3.2";
+        let Some(e) = get(root, "apiVersion") else {
+            let d = Diagnostic::new("C012", "the document does not say its apiVersion; it is read as v3").at(head(root.span));
+            return self.sink.warn(d.help(known));
+        };
+        let said = text(&e.value).unwrap_or("");
+        let mut numbers = said.strip_prefix('v').unwrap_or(said).split('.').map(str::parse::<u32>);
+        match (numbers.next(), numbers.next().unwrap_or(Ok(0))) {
+            (Some(Ok(2)), Ok(2)) | (Some(Ok(3)), Ok(0..=2)) => {}
+            (Some(Ok(2 | 3)), Ok(_)) => {
+                let d = Diagnostic::new("C012", format!("version {said} of the standard is not known")).at(head(e.value.span));
+                self.sink.warn(d.help(format!("{known}; what that version changed is not heeded")));
+            }
+            _ => self.wrong("C004", format!("{said:?} is no version of the standard that can be read"), e.value.span, known),
+        }
     }
 
     fn top(&mut self, root: &Node, object: Option<&Node>) {
@@ -734,6 +754,21 @@ mod tests {
     }
     fn codes(text: &str) -> Vec<(&'static str, u32)> {
         errors(text).iter().map(|d| (d.code, d.span.map_or(0, |s| s.line))).collect()
+    }
+
+    #[test]
+    fn the_version_of_the_standard_is_known_warned_of_or_refused() {
+        let of = |version: &str| column("").replace("apiVersion: v3.1.0\n", version);
+        for known in ["v2.2.0", "2.2.2", "v3.0.2", "v3.2.0", "v3"] {
+            assert!(contract(&of(&format!("apiVersion: {known}\n"))).warnings.is_empty(), "{known}");
+        }
+        for odd in ["", "apiVersion: v3.3.0\n", "apiVersion: v2.1.0\n"] {
+            let told = contract(&of(odd)).warnings;
+            assert!(told.len() == 1 && told[0].code == "C012", "{odd} {told:?}");
+        }
+        for wrong in ["v1.0.0", "v4.0.0", "latest", "[3]", "v3.x"] {
+            assert_eq!(codes(&of(&format!("apiVersion: {wrong}\n"))), [("C004", 2)], "{wrong}");
+        }
     }
 
     #[test]

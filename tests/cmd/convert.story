@@ -33,7 +33,7 @@ $ taster check a.csv -c a.odcs.yaml --select C
 exit 1
 out stars: range 1..5
 out a.odcs.yaml:15:26
-out 3 rules: 2 enforced, 1 documentation only, 0 unsupported
+out 3 quality rules in the document: 2 enforced, 1 documentation only, 0 unsupported
 $ taster convert a.odcs.yaml -o c.yaml
 exit 0
 err line 22: label.invalidValues: enforced
