@@ -59,6 +59,8 @@ mod wrong_sum;
 mod wrong_type;
 
 #[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod time_tests;
