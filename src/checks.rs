@@ -26,7 +26,7 @@ mod contaminated;
 mod dangling_reference;
 mod distinct_count;
 mod distinct_values;
-mod distribution_drift;
+pub(crate) mod distribution_drift;
 mod duplicate_key;
 mod far_value;
 mod forbidden_value;

@@ -121,26 +121,6 @@ impl DistributionDrift {
         LEVEL / self.hypotheses.max(1) as f64
     }
 
-    fn verdict(&self, c: &Compared, q: f64) -> Verdict {
-        let (m, n) = (c.base_rows, c.rows);
-        let limit = number(self.max);
-        match least(&c.measured, m) {
-            _ if m < c.measured.floor => Verdict::Unknown(format!("the baseline has {}; it takes {}", rows(m), rows(c.measured.floor))),
-            None => {
-                let more = group_digits(c.measured.enough.ceil() as u64);
-                Verdict::Unknown(format!("the baseline has {}; a limit of {limit} takes more than {more}", rows(m)))
-            }
-            Some(needed) if n < needed => {
-                Verdict::Unknown(format!("{} here; a limit of {limit} takes {} against a baseline of {}", rows(n), rows(needed), rows(m)))
-            }
-            Some(_) if c.measured.value > self.max && q <= LEVEL => Verdict::Beyond,
-            Some(_) if c.measured.value > self.max => {
-                Verdict::Unknown(format!("{} is beyond {limit}, but chance alone may do that (q {})", number(c.measured.value), number(q)))
-            }
-            Some(_) => Verdict::Within,
-        }
-    }
-
     fn sentence(&self, a: &Answer) -> String {
         let Ok(c) = &a.compared else {
             let why = a.compared.as_ref().err().cloned().unwrap_or_default();
@@ -179,6 +159,40 @@ impl DistributionDrift {
     }
 }
 
+fn verdict(max: f64, c: &Compared, q: f64) -> Verdict {
+    let (m, n) = (c.base_rows, c.rows);
+    let limit = number(max);
+    match least(&c.measured, m) {
+        _ if m < c.measured.floor => Verdict::Unknown(format!("the baseline has {}; it takes {}", rows(m), rows(c.measured.floor))),
+        None => {
+            let more = group_digits(c.measured.enough.ceil() as u64);
+            Verdict::Unknown(format!("the baseline has {}; a limit of {limit} takes more than {more}", rows(m)))
+        }
+        Some(needed) if n < needed => {
+            Verdict::Unknown(format!("{} here; a limit of {limit} takes {} against a baseline of {}", rows(n), rows(needed), rows(m)))
+        }
+        Some(_) if c.measured.value > max && q <= LEVEL => Verdict::Beyond,
+        Some(_) if c.measured.value > max => {
+            Verdict::Unknown(format!("{} is beyond {limit}, but chance alone may do that (q {})", number(c.measured.value), number(q)))
+        }
+        Some(_) => Verdict::Within,
+    }
+}
+
+/// The columns that a rule with this limit could judge if the baseline had as many rows as the data: what `init`
+/// proposes must have an answer. `role` is that of a column by name.
+pub fn comparable(columns: &[Column], statistic: Statistic, max: f64, role: &dyn Fn(&str) -> Option<Role>) -> Vec<String> {
+    let fits = |c: &&Column| match &c.content {
+        Content::Numbers(_) => true,
+        Content::Texts(t) => t.categories.is_exact() && statistic.is_on_cells(),
+        Content::Other => false,
+    };
+    let own: Vec<&Column> = columns.iter().filter(fits).filter(|c| !is_off(role(&c.name)) && !is_companion(&c.name)).collect();
+    let alpha = LEVEL / own.len().max(1) as f64;
+    let judged = |c: &&&Column| compare(c, c, statistic, max, alpha).is_ok_and(|compared| verdict(max, &compared, 1.0) == Verdict::Within);
+    own.iter().filter(judged).map(|c| c.name.clone()).collect()
+}
+
 impl Rule for DistributionDrift {
     const META: Meta = META;
     type State = Seen;
@@ -206,7 +220,7 @@ impl Rule for DistributionDrift {
             let (q_value, verdict) = match &compared {
                 Ok(c) => {
                     let q = q_values.next().unwrap_or(1.0);
-                    (q, self.verdict(c, q))
+                    (q, verdict(self.max, c, q))
                 }
                 Err(why) => (1.0, Verdict::Unknown(why.clone())),
             };

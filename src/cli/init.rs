@@ -1,10 +1,15 @@
 //! `taster init`: a first contract, from the data, to stdout or a file.
 
 use super::say;
+use crate::checks::distribution_drift::comparable;
 use crate::contract::infer::{self, About};
 use crate::error::{Error, Result};
 use crate::source::{OpenOptions, Source};
+use crate::stats::drift::Statistic;
 use std::path::{Component, Path, PathBuf};
+
+/// Population stability index that is acted upon by custom (0.1 is watched), nats.
+const DRIFT: f64 = 0.2;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -14,13 +19,16 @@ pub struct Args {
     /// Where to write the contract; stdout without it
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Replace FILE if it is there
-    #[arg(long, requires = "output")]
+    /// Also write a profile of the data there, and a rule that holds later data against it
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Replace the files if they are there
+    #[arg(long)]
     pub force: bool,
 }
 
 pub fn run(args: &Args, threads: usize) -> Result<()> {
-    if let Some(file) = args.output.as_deref().filter(|f| f.exists() && !args.force) {
+    if let Some(file) = [&args.output, &args.profile].into_iter().flatten().find(|f| f.exists() && !args.force) {
         return Err(Error::usage(format!("{} is already there", file.display())).help("choose another name, or replace it with --force"));
     }
     let source = Source::open(&args.data, &OpenOptions { stop: Some(super::signals::stop_flag()), ..OpenOptions::default() })?;
@@ -29,12 +37,29 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
     }
     let folder = args.output.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let data: Vec<String> = args.data.iter().map(|d| relative(folder, d)).collect();
-    let about = About { name: name(&args.data), roots: roots(&data), data };
+    let baseline = args.profile.as_deref().map(|p| relative(folder, &p.to_string_lossy()));
+    let read: Vec<String> = data.iter().chain(&baseline).cloned().collect();
+    let about = About { name: name(&args.data), roots: roots(&read), data };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::resource("threads", e))?;
-    let text = pool.install(|| infer::contract(&source, &source.schema, &about))?;
+    let mut profile = None;
+    let drift = |role: &infer::RoleOf<'_>| {
+        let Some(baseline) = baseline.clone() else { return Ok(None) };
+        let learned = profile.insert(crate::profile::learn(&source, &source.schema)?);
+        let columns = comparable(&learned.columns, Statistic::Psi, DRIFT, role);
+        if columns.is_empty() {
+            super::complain("no column has rows enough to tell drift from chance: the contract gets no rule on it\n");
+            return Ok(None);
+        }
+        Ok(Some(infer::Drift { baseline, columns, max: DRIFT }))
+    };
+    let text = pool.install(|| infer::contract(&source, &source.schema, &about, drift))?;
     // What is written must be readable; if it is not, that is a mistake of this program.
     crate::contract::parse::parse(None, &text)
         .map_err(|e| Error::internal(format!("the contract made from the data cannot be read: {e}")))?;
+    // The profile first: a contract that is there never names a baseline that is not.
+    if let (Some(file), Some(profile)) = (&args.profile, profile) {
+        write(file, &profile.text()?)?;
+    }
     match &args.output {
         None => say(&text),
         Some(file) => write(file, &text),

@@ -35,8 +35,26 @@ pub struct About {
     pub roots: Vec<String>,
 }
 
-/// Reads the data once and writes a contract that it passes.
-pub fn contract(input: &impl crate::engine::Input, schema: &SchemaRef, about: &About) -> Result<String> {
+/// A rule that holds later data against a profile of this one.
+#[derive(Debug, Clone)]
+pub struct Drift {
+    /// The profile, relative to the folder the contract will live in.
+    pub baseline: String,
+    pub columns: Vec<String>,
+    /// Bound of the population stability index, nats.
+    pub max: f64,
+}
+
+/// The role of a column, by its name.
+pub type RoleOf<'a> = dyn Fn(&str) -> Option<Role> + 'a;
+
+/// Reads the data once and writes a contract that it passes. `drift` is asked once the roles are guessed.
+pub fn contract(
+    input: &impl crate::engine::Input,
+    schema: &SchemaRef,
+    about: &About,
+    drift: impl FnOnce(&RoleOf<'_>) -> Result<Option<Drift>>,
+) -> Result<String> {
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
     let seen = look(input, &names)?;
     let columns: Vec<Column<'_>> = schema.fields().iter().zip(&seen).map(|(f, s)| (f.name().as_str(), f.data_type(), s)).collect();
@@ -44,7 +62,9 @@ pub fn contract(input: &impl crate::engine::Input, schema: &SchemaRef, about: &A
     let pairs = candidates(&columns, &guesses);
     let unique = unique_pairs(input, &pairs)?;
     let key = pairs.into_iter().zip(unique).find(|(_, unique)| *unique).map(|(pair, _)| pair);
-    Ok(write(&columns, &guesses, key, about))
+    let role = |name: &str| columns.iter().zip(&guesses).find(|(c, _)| c.0 == name).and_then(|(_, g)| g.map(|(role, _)| role));
+    let drift = drift(&role)?;
+    Ok(write(&columns, &guesses, key, drift.as_ref(), about))
 }
 
 /// Name, type and what was seen.
@@ -97,7 +117,7 @@ pub fn roles_only(input: &impl crate::engine::Input, schema: &SchemaRef) -> Resu
     Ok(contract)
 }
 
-fn write(columns: &[Column<'_>], guesses: &[Option<Guess>], key: Option<(String, String)>, about: &About) -> String {
+fn write(columns: &[Column<'_>], guesses: &[Option<Guess>], key: Option<(String, String)>, drift: Option<&Drift>, about: &About) -> String {
     let rows = columns.first().map_or(0, |c| c.2.rows);
     let mut out = String::new();
     let mut line = |text: String| {
@@ -151,6 +171,11 @@ fn write(columns: &[Column<'_>], guesses: &[Option<Guess>], key: Option<(String,
             line(format!("  # The smallest class has {least:.2}% of the rows with a label, the largest {most:.1}%."));
             line(format!("  - label_share: {{{}}}", bounds.join(", ")));
         }
+    }
+    if let Some(Drift { baseline, columns, max }) = drift {
+        let names = columns.iter().map(|c| scalar(c)).collect::<Vec<_>>().join(", ");
+        line("  # The columns with rows enough to tell a drift of this size from chance.".into());
+        line(format!("  - drift: {{columns: [{names}], baseline: {}, statistic: psi, max: {max}}}", scalar(baseline)));
     }
     line(String::new());
     line("# Every detector whose roles are given above; the share of clean rows you are ready to lose.".into());
@@ -299,7 +324,7 @@ mod tests {
         let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
         let schema = batch.schema();
         let about = About { name: "a: b".into(), data: vec!["x.parquet".into()], roots: Vec::new() };
-        contract(&InMemory::new(vec![batch]), &schema, &about).expect("rows in memory can be read")
+        contract(&InMemory::new(vec![batch]), &schema, &about, |_| Ok(None)).expect("rows in memory can be read")
     }
     fn parsed(text: &str) -> crate::contract::Contract {
         crate::contract::parse::parse(None, text).unwrap_or_else(|e| panic!("{e}\n{text}"))
@@ -388,7 +413,7 @@ mod tests {
         let schema = batch.schema();
         let about = About { name: "x".into(), data: Vec::new(), roots: Vec::new() };
         let input = InMemory { shard_rows: 7, batch_rows: 5, ..InMemory::new(vec![batch]) };
-        let text = contract(&input, &schema, &about).map_err(|e| e.to_string())?;
+        let text = contract(&input, &schema, &about, |_| Ok(None)).map_err(|e| e.to_string())?;
         let told = |what: &dyn std::fmt::Debug| format!("{what:?}\n{text}");
         let contract = crate::contract::parse::parse(None, &text).map_err(|e| told(&e))?;
         let (errors, warnings) = crate::contract::bind::bind(&contract, &schema);
