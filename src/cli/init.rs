@@ -47,7 +47,9 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
         let learned = profile.insert(crate::profile::learn(&source, &source.schema)?);
         let columns = comparable(&learned.columns, Statistic::Psi, DRIFT, role);
         if columns.is_empty() {
-            super::complain("no column has rows enough to tell drift from chance: the contract gets no rule on it\n");
+            super::complain(
+                "no column is a number, boolean or category with rows enough to tell drift from chance: the contract gets no rule on it\n",
+            );
             return Ok(None);
         }
         Ok(Some(infer::Drift { baseline, columns, max: DRIFT }))

@@ -28,7 +28,7 @@ $ taster init a.csv -o b.yaml --profile a.profile --force
 exit 0
 $ taster init few.csv -o few.yaml --profile few.profile
 exit 0
-err no column has rows enough
+err with rows enough to tell drift from chance
 exists few.profile
 $ taster check few.csv -c few.yaml --select C
 exit 0
