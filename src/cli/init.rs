@@ -28,6 +28,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, threads: usize) -> Result<()> {
+    if args.output.is_some() && args.output == args.profile {
+        return Err(Error::usage("the contract and the profile cannot be one file").help("give --profile another name"));
+    }
     if let Some(file) = [&args.output, &args.profile].into_iter().flatten().find(|f| f.exists() && !args.force) {
         return Err(Error::usage(format!("{} is already there", file.display())).help("choose another name, or replace it with --force"));
     }

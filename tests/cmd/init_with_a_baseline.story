@@ -32,3 +32,7 @@ err with rows enough to tell drift from chance
 exists few.profile
 $ taster check few.csv -c few.yaml --select C
 exit 0
+$ taster init a.csv -o c.yaml --profile c.yaml
+exit 2
+err cannot be one file
+absent c.yaml
