@@ -13,6 +13,13 @@ pub struct Span {
     pub len: usize,
 }
 
+impl Span {
+    /// The place where it begins, of no length: drawn, it points at the character there, however wide that is.
+    pub fn start(self) -> Self {
+        Self { len: 0, ..self }
+    }
+}
+
 /// One problem in a contract, with everything needed to draw it under its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {

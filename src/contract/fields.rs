@@ -222,8 +222,7 @@ fn form(section: &Section) -> String {
 }
 
 fn missing(section: &Section, k: &Key, span: Span, sink: &mut Sink) {
-    let head = Span { len: span.len.min(1), ..span };
-    sink.push(Diagnostic::new("C008", format!("{} needs `{}`", section.name, k.name)).at(head).help(k.doc));
+    sink.push(Diagnostic::new("C008", format!("{} needs `{}`", section.name, k.name)).at(span.start()).help(k.doc));
 }
 
 /// Whether the key belongs to one of the sections and works today; says so if not.

@@ -72,10 +72,6 @@ fn said<'a>(node: &'a Node, keys: &[&str]) -> Option<&'a str> {
 fn is(node: &Node, key: &str, word: &str) -> bool {
     said(node, &[key]).is_some_and(|t| t.eq_ignore_ascii_case(word))
 }
-/// The beginning of a node, which is where it is drawn.
-fn head(span: Span) -> Span {
-    Span { len: span.len.min(1), ..span }
-}
 
 /// A document of the standard as a contract's text that carries the document along.
 ///
@@ -104,7 +100,7 @@ pub fn import(root: &Node, object: Option<&str>, keep: bool, sink: &mut Sink) ->
     let found = objects.iter().find(called).copied();
     if let (Some(wanted), None) = (object, found) {
         let names: Vec<String> = objects.iter().map(|o| name(o)).collect();
-        let d = Diagnostic::new("C002", format!("the contract has no object `{wanted}`")).at(head(root.span));
+        let d = Diagnostic::new("C002", format!("the contract has no object `{wanted}`")).at(root.span.start());
         sink.push(d.help(format!("it has: {}", names.join(", "))));
         return None;
     }
@@ -174,10 +170,10 @@ impl Writer<'_> {
         }
     }
     fn tell(&mut self, fate: Fate, place: &str, why: impl Into<String>, span: Span) {
-        self.out.told.push(Told { fate, place: place.to_owned(), why: why.into(), span: head(span) });
+        self.out.told.push(Told { fate, place: place.to_owned(), why: why.into(), span: span.start() });
     }
     fn wrong(&mut self, code: &'static str, message: String, span: Span, help: &str) {
-        let d = Diagnostic::new(code, message).at(head(span));
+        let d = Diagnostic::new(code, message).at(span.start());
         self.sink.push(if help.is_empty() { d } else { d.help(help) });
     }
 
@@ -185,7 +181,7 @@ impl Writer<'_> {
     fn version(&mut self, root: &Node) {
         let known = "taster reads v2.2 to v3.2";
         let Some(e) = get(root, "apiVersion") else {
-            let d = Diagnostic::new("C012", "the document does not say its apiVersion; it is read as v3").at(head(root.span));
+            let d = Diagnostic::new("C012", "the document does not say its apiVersion; it is read as v3").at(root.span.start());
             return self.sink.warn(d.help(known));
         };
         let said = text(&e.value).unwrap_or("");
@@ -193,7 +189,7 @@ impl Writer<'_> {
         match (numbers.next(), numbers.next().unwrap_or(Ok(0))) {
             (Some(Ok(2)), Ok(2)) | (Some(Ok(3)), Ok(0..=2)) => {}
             (Some(Ok(2 | 3)), Ok(_)) => {
-                let d = Diagnostic::new("C012", format!("version {said} of the standard is not known")).at(head(e.value.span));
+                let d = Diagnostic::new("C012", format!("version {said} of the standard is not known")).at(e.value.span.start());
                 self.sink.warn(d.help(format!("{known}; what that version changed is not heeded")));
             }
             _ => self.wrong("C004", format!("{said:?} is no version of the standard that can be read"), e.value.span, known),
@@ -201,18 +197,18 @@ impl Writer<'_> {
     }
 
     fn top(&mut self, root: &Node, object: Option<&Node>) {
-        self.line("taster: 1", head(root.span));
+        self.line("taster: 1", root.span.start());
         let name = said(root, &["name", "dataProduct", "quantumName", "datasetName", "id", "uuid"])
             .or(object.and_then(|o| said(o, &["name", "table"])));
         if let Some(name) = name.filter(|n| !n.trim().is_empty()) {
-            self.line(&format!("name: {}", yaml::scalar(name)), head(root.span));
+            self.line(&format!("name: {}", yaml::scalar(name)), root.span.start());
         }
         if let Some(version) = said(root, &["version"]).filter(|n| !n.trim().is_empty()) {
-            self.line(&format!("version: {}", yaml::scalar(version)), head(root.span));
+            self.line(&format!("version: {}", yaml::scalar(version)), root.span.start());
         }
         let purpose = get(root, "description").and_then(|e| text(&e.value).or_else(|| said(&e.value, &["purpose"])));
         if let Some(purpose) = purpose.filter(|n| !n.trim().is_empty()) {
-            self.line(&format!("description: {}", yaml::scalar(purpose)), head(root.span));
+            self.line(&format!("description: {}", yaml::scalar(purpose)), root.span.start());
         }
         for (key, value) in extensions(root) {
             if !matches!(key, "name" | "version" | "description" | "columns" | "rules" | "taster") {
@@ -237,7 +233,7 @@ impl Writer<'_> {
         }
         if keys.len() > 1 {
             let names: Vec<String> = keys.iter().filter_map(|p| said(p, &["name", "column"])).map(yaml::scalar).collect();
-            self.rules.push((format!("{{unique: [{}]}}", names.join(", ")), head(keys[0].span)));
+            self.rules.push((format!("{{unique: [{}]}}", names.join(", ")), keys[0].span.start()));
         }
         for q in items(object, "quality") {
             self.quality(q, None);
@@ -250,7 +246,7 @@ impl Writer<'_> {
             // The whole list, edited on our side.
             self.rules.clear();
             if let Kind::Seq(rules) = &rules.kind {
-                self.rules.extend(rules.iter().map(|r| (Doc::of(r).flow(), head(r.span))));
+                self.rules.extend(rules.iter().map(|r| (Doc::of(r).flow(), r.span.start())));
             }
         }
         for (key, value) in own.into_iter().filter(|(k, _)| *k != "rules") {
@@ -267,7 +263,7 @@ impl Writer<'_> {
     }
 
     fn place(&mut self, p: &Node, path: String, only_key: bool) {
-        let at = head(p.span);
+        let at = p.span.start();
         let span = |key: &str| get(p, key).map_or(at, |e| e.key_span);
         let mut c = Column { name: path.clone(), span: at, settings: Vec::new() };
         let logical = said(p, &["logicalType"]).unwrap_or("");
@@ -453,7 +449,7 @@ impl Writer<'_> {
             Err(Some(why)) => return self.tell(Fate::Unsupported, &place, why, q.span),
             Err(None) => return,
         };
-        let at = head(q.span);
+        let at = q.span.start();
         let arguments = get(q, "arguments").map(|e| e.value.as_ref());
         let tolerance = match &limit {
             Limit::None => String::new(),
@@ -594,7 +590,7 @@ impl Writer<'_> {
             ("mustNotBe", [0]) => "min: 1".into(),
             _ => return self.tell(Fate::Unsupported, place, format!("`{}` of a row count", e.key), q.span),
         };
-        self.rules.push((format!("{{rows: {{{bounds}}}{shared}}}"), head(q.span)));
+        self.rules.push((format!("{{rows: {{{bounds}}}{shared}}}"), q.span.start()));
         self.tell(Fate::Enforced, place, "", q.span);
     }
 
@@ -634,7 +630,7 @@ impl Writer<'_> {
 
     fn finish(&mut self, root: &Node, object: Option<&Node>, keep: bool) {
         if !self.columns.is_empty() {
-            self.line("columns:", head(object.map_or(root.span, |o| o.span)));
+            self.line("columns:", object.map_or(root.span, |o| o.span).start());
         }
         for c in std::mem::take(&mut self.columns) {
             // A name that holds a `*` means this column alone; `[]` is a path.
@@ -657,7 +653,7 @@ impl Writer<'_> {
         }
         let rules = std::mem::take(&mut self.rules);
         if !rules.is_empty() {
-            self.line("rules:", head(object.map_or(root.span, |o| o.span)));
+            self.line("rules:", object.map_or(root.span, |o| o.span).start());
         }
         for (rule, span) in rules {
             self.line(&format!("  - {rule}"), span);
@@ -666,9 +662,9 @@ impl Writer<'_> {
             let mut block = String::new();
             let kept = Doc::Map(vec![("object".into(), Doc::text(self.out.object.clone())), ("contract".into(), Doc::of(root))]);
             kept.block(2, &mut block);
-            self.line("# The contract of the standard that this one was made from; `taster convert` writes it back.", head(root.span));
-            self.line("odcs:", head(root.span));
-            self.line(&block, head(root.span));
+            self.line("# The contract of the standard that this one was made from; `taster convert` writes it back.", root.span.start());
+            self.line("odcs:", root.span.start());
+            self.line(&block, root.span.start());
         }
     }
 }

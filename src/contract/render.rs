@@ -70,8 +70,9 @@ impl Place {
         let before = escape::terminal(&line[skip..at]);
         let marked = escape::terminal(&line[at..to]);
         let after = escape::terminal(if to < keep { &line[to..keep] } else { "" });
-        let (a, b) = (before.len(), before.len() + marked.len());
-        Some(Place { line: format!("{before}{marked}{after}"), span: a..b.max(a + usize::from(!after.is_empty() && a == b)) })
+        // An empty span points at the character behind it.
+        let pointed = if marked.is_empty() { after.chars().next().map_or(0, char::len_utf8) } else { marked.len() };
+        Some(Place { span: before.len()..before.len() + pointed, line: format!("{before}{marked}{after}") })
     }
 }
 
@@ -84,6 +85,16 @@ mod tests {
             panic!("a contract error")
         };
         render(&e, false)
+    }
+
+    #[test]
+    fn an_empty_span_before_a_wide_character_is_drawn() {
+        for wide in ["é", "\u{fffd}", "😀"] {
+            let text = format!("{wide}taster: 1\n");
+            let empty = Diagnostic::new("C001", "here").at(crate::error::Span { line: 1, ..Default::default() });
+            assert!(warning(&empty, None, &text, false).contains(&text.trim().to_owned()), "{wide}");
+            assert!(drawn(&format!("\u{feff}{wide}taster: 1\nname: x\n")).contains("taster: 1"), "{wide}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::fields::{Fields, Sink, known, not_supported};
 use super::keys::{DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
 use super::tree::{Entry, Kind, Node};
 use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity, dataset_rules};
-use crate::error::{Diagnostic, Span};
+use crate::error::Diagnostic;
 use crate::stats::drift::Statistic;
 
 pub fn read(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Vec<RuleSpec> {
@@ -18,11 +18,6 @@ pub fn read(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Vec<RuleSpec>
             Vec::new()
         }
     }
-}
-
-/// The beginning of an entry, which is where its rule is drawn.
-fn head(span: Span) -> Span {
-    Span { len: span.len.min(1), ..span }
 }
 
 fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec> {
@@ -64,7 +59,7 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
     let Some(e) = kind else {
         if supported {
             let names: Vec<&str> = RULE_KINDS.keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect();
-            let d = Diagnostic::new("C008", "this entry says no rule").at(head(node.span));
+            let d = Diagnostic::new("C008", "this entry says no rule").at(node.span.start());
             sink.push(d.help(format!("it needs one of {}", names.join(", "))));
         }
         return None;
@@ -155,7 +150,7 @@ fn drift(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
             None
         }
         (None, None) => {
-            let d = Diagnostic::new("C008", "`drift` names no column").at(head(f.span));
+            let d = Diagnostic::new("C008", "`drift` names no column").at(f.span.start());
             sink.push(d.help("add `column: NAME`, `columns: [A, B]` or `columns: all`"));
             None
         }
