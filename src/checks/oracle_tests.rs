@@ -282,6 +282,90 @@ proptest! {
     }
 }
 
+/// Mean and sample deviation, by the textbook.
+fn moments(v: &[f64]) -> (f64, f64) {
+    let n = v.len() as f64;
+    let mean = v.iter().sum::<f64>() / n;
+    (mean, (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+}
+
+fn near(got: Option<f64>, want: f64) -> bool {
+    got.is_some_and(|g| (g - want).abs() <= 1e-9 * want.abs().max(1.0))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn aggregates_of_doubles(v in vec(prop::option::of(-400_i32..400), 3..60), bad in prop::option::weighted(0.2, prop_oneof![Just(f64::NAN), Just(f64::INFINITY)]), shard in 1_usize..9, batch in 1_usize..9) {
+        let bounds = "{min: -1000, max: 1000}";
+        let text = format!("taster: 1\ncolumns:\n  a: {{mean: {bounds}, std: {{min: 0, max: 1000}}, sum: {{min: -99999, max: 99999}}, median: {bounds}, largest: {bounds}, smallest: {bounds}, unique_share: {{min: 0%}}, z_score: {{max: 1.5}}}}\n");
+        let mut all: Vec<Option<f64>> = v.iter().map(|x| x.map(|x| f64::from(x) / 8.0)).collect();
+        all.extend(bad.map(Some));
+        let r = both(&text, vec![("a", doubles(all.clone()))], shard, batch);
+        let mut held: Vec<f64> = all.iter().flatten().copied().collect();
+        prop_assume!(held.len() > 2);
+        let status = |name: &str| r.outcome(&format!("a: {name}")).status.clone();
+        if let Some(bad) = bad {
+            // What is no number, or has no end, meets no bound that it enters.
+            for name in ["mean", "std", "sum", "largest"] {
+                prop_assert_eq!(status(name), Status::Fail, "{} of {}", name, bad);
+            }
+            return Ok(());
+        }
+        let (mean, std) = moments(&held);
+        let value = |name: &str| r.outcome(&format!("a: {name}")).statistic;
+        prop_assert!(near(value("mean"), mean) && near(value("std"), std) && near(value("sum"), held.iter().sum()));
+        let far = |x: f64| std > 0.0 && ((x - mean) / std).abs() > 1.5;
+        let decided = all.iter().flatten().all(|x| (((x - mean) / std).abs() - 1.5).abs() > 1e-9);
+        if decided {
+            prop_assert_eq!(r.rows("C119"), at(all.len(), |i| all[i].is_some_and(far)));
+        }
+        let mut distinct = held.clone();
+        distinct.sort_by(f64::total_cmp);
+        distinct.dedup();
+        prop_assert!(near(value("unique_share"), distinct.len() as f64 / held.len() as f64));
+        held.sort_by(f64::total_cmp);
+        let n = held.len();
+        prop_assert!(near(value("median"), f64::midpoint(held[(n - 1) / 2], held[n / 2])));
+        prop_assert!(near(value("largest"), held[n - 1]) && near(value("smallest"), held[0]));
+    }
+
+    #[test]
+    fn columns_hang_together(rows in vec((prop::option::of(-9_i64..9), prop::option::of(-9_i64..9)), 4..60), shard in 1_usize..9, batch in 1_usize..9) {
+        let (a, b): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+        let text = "taster: 1\nrules:\n  - correlation: {columns: [a, b], min: -1}\n    name: r\n  - cramers_v: {columns: [a, b], min: 0}\n    name: v\n";
+        let r = both(text, vec![("a", ints(a)), ("b", ints(b))], shard, batch);
+        let pairs: Vec<(i64, i64)> = rows.iter().filter_map(|(x, y)| Some(((*x)?, (*y)?))).collect();
+        let of = |f: fn(&(i64, i64)) -> i64| pairs.iter().map(|p| f(p) as f64).collect::<Vec<_>>();
+        let (x, y) = (of(|p| p.0), of(|p| p.1));
+        prop_assume!(pairs.len() > 2);
+        let ((mx, sx), (my, sy)) = (moments(&x), moments(&y));
+        let n = pairs.len() as f64;
+        if sx > 0.0 && sy > 0.0 {
+            let covariance = x.iter().zip(&y).map(|(x, y)| (x - mx) * (y - my)).sum::<f64>() / (n - 1.0);
+            prop_assert!(near(r.outcome("r").statistic, covariance / (sx * sy)));
+            let count = |f: &dyn Fn(&(i64, i64)) -> bool| pairs.iter().filter(|p| f(p)).count() as f64;
+            let values = |f: fn(&(i64, i64)) -> i64| {
+                let mut v: Vec<i64> = pairs.iter().map(f).collect();
+                v.sort_unstable();
+                v.dedup();
+                v
+            };
+            let (us, vs) = (values(|p| p.0), values(|p| p.1));
+            let mut chi = 0.0;
+            for u in &us {
+                for w in &vs {
+                    let expected = count(&|p| p.0 == *u) * count(&|p| p.1 == *w) / n;
+                    chi += (count(&|p| p == &(*u, *w)) - expected).powi(2) / expected;
+                }
+            }
+            let smaller = us.len().min(vs.len()) as f64 - 1.0;
+            prop_assert!(near(r.outcome("v").statistic, (chi / n / smaller).sqrt()), "{:?}", r.outcome("v"));
+        }
+    }
+}
+
 #[cfg(feature = "polars")]
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
