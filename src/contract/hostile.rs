@@ -24,6 +24,12 @@ fn schema() -> Schema {
     ])
 }
 
+/// 400 cases, or as many as `PROPTEST_CASES` says.
+fn thorough() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.max(400), ..usual }
+}
+
 /// Reads a text to the end of everything that can be said about it.
 fn read(text: &str) {
     match parse::parse(Some(Path::new("c.yaml")), text) {
@@ -95,7 +101,7 @@ fn mutated(text: &str, changes: &[(usize, usize, usize)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(thorough())]
 
     #[test]
     fn any_bytes_end_in_a_contract_or_in_problems(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
@@ -246,7 +252,7 @@ mod expressions {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+        #![proptest_config(thorough())]
         #[test]
         fn any_words_of_sql_end_in_a_tree_or_a_problem(words in proptest::collection::vec(proptest::sample::select(vec![
             "stars", "text", "note_id", "label", "email", "site", "split", "nobody", "(", ")", "=", "<", ">=", "<>", "+", "-", "*", "/", "%", "||",
