@@ -1,6 +1,6 @@
 //! C145: two columns that hang together too much or too little.
 
-use super::cells::{Cells, rule_columns};
+use super::cells::{Cells, settled_columns};
 use super::limits::Limits;
 use super::moments::{has_numbers, scale};
 use super::scalars::{Reader, Scalar, plain};
@@ -230,17 +230,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         };
         let listed: Vec<&str> = names.iter().map(|n| n.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("{word} of {}", listed.join(" and ")));
-        let columns = match rule_columns(ctx, &names.iter().map(|c| (c.value.as_str(), c.span)).collect::<Vec<_>>()) {
-            Err(more) => {
-                errors.extend(more);
-                continue;
-            }
-            Ok(Err(why)) => {
-                built.settled.push(super::not_evaluated(rule, &title, why));
-                continue;
-            }
-            Ok(Ok(columns)) => columns,
-        };
+        let Some(columns) = settled_columns(ctx, rule, &title, names, (&mut built, &mut errors)) else { continue };
         let odd = columns
             .iter()
             .find(|c| c.is_elements() || if numbers { !has_numbers(&c.kind) || scale(&c.kind) < 0 } else { c.kind.is_nested() });

@@ -4,7 +4,7 @@
 use super::row::Marks;
 use crate::batch::Batch;
 use crate::contract::path::{self, Place, Step};
-use crate::contract::{ColumnSpec, Contract, types};
+use crate::contract::{At, ColumnSpec, Contract, RuleSpec, types};
 use crate::error::{Diagnostic, Error, Result};
 use crate::rule::{Built, Context, Outcome, Status};
 use crate::source::unparsed_column;
@@ -301,6 +301,22 @@ pub fn rule_columns(ctx: &Context<'_>, names: &[(&str, crate::error::Span)]) -> 
         return Err(errors);
     }
     Ok(absent.map_or(Ok(found), Err))
+}
+
+/// As [`rule_columns`], with what is wrong noted: an error, or an outcome that says what is absent. `None` then.
+pub fn settled_columns(
+    ctx: &Context<'_>,
+    rule: &RuleSpec,
+    title: &str,
+    names: &[At<String>],
+    (built, errors): (&mut Built, &mut Vec<Diagnostic>),
+) -> Option<Vec<Cells>> {
+    match rule_columns(ctx, &names.iter().map(|n| (n.value.as_str(), n.span)).collect::<Vec<_>>()) {
+        Err(more) => errors.extend(more),
+        Ok(Err(why)) => built.settled.push(super::not_evaluated(rule, title, why)),
+        Ok(Ok(columns)) => return Some(columns),
+    }
+    None
 }
 
 fn declares(contract: &Contract, name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! C135: a reference to nothing. The lookup itself is shared with contamination, its opposite.
 
-use super::cells::{Cells, rule_columns};
+use super::cells::{Cells, settled_columns};
 use super::key_set::{self, KeySet, Likeness};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::Batch;
@@ -74,12 +74,7 @@ pub fn own_columns(
         errors.push(d);
         return None;
     }
-    match rule_columns(ctx, &spec.columns.iter().map(|n| (n.value.as_str(), n.span)).collect::<Vec<_>>()) {
-        Err(more) => errors.extend(more),
-        Ok(Err(why)) => built.settled.push(super::not_evaluated(rule, title, why)),
-        Ok(Ok(columns)) => return Some(columns),
-    }
-    None
+    settled_columns(ctx, rule, title, &spec.columns, (built, errors))
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {

@@ -1,6 +1,6 @@
 //! C104: a key that several rows share.
 
-use super::cells::{Cells, each_column, misfit, rule_columns};
+use super::cells::{Cells, each_column, misfit, settled_columns};
 use super::row::{Clause, Tally, Wrong};
 use crate::batch::{Batch, keys_of};
 use crate::contract::RuleKind;
@@ -248,17 +248,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         }
         let listed: Vec<&str> = names.iter().map(|n| n.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("unique [{}]", listed.join(", ")));
-        let columns = match rule_columns(ctx, &names.iter().map(|n| (n.value.as_str(), n.span)).collect::<Vec<_>>()) {
-            Err(more) => {
-                errors.extend(more);
-                continue;
-            }
-            Ok(Err(why)) => {
-                built.settled.push(super::not_evaluated(rule, &title, why));
-                continue;
-            }
-            Ok(Ok(columns)) => columns,
-        };
+        let Some(columns) = settled_columns(ctx, rule, &title, names, (&mut built, &mut errors)) else { continue };
         if let Some(cells) = columns.iter().find(|c| !can_be_key(&c.kind)) {
             let message = format!("a key needs plain values; `{}` is {}", cells.name, crate::contract::types::name(&cells.kind));
             errors.push(Diagnostic::new("C104", message).at(rule.span));

@@ -1,6 +1,6 @@
 //! C148: numbers that a named distribution does not explain.
 
-use super::cells::{Cells, rule_columns};
+use super::cells::{Cells, settled_columns};
 use super::limits::Limits;
 use super::moments::{has_numbers, scale};
 use super::scalars::{Reader, Scalar, plain};
@@ -189,17 +189,10 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             continue;
         }
         let title = rule.name.clone().unwrap_or_else(|| format!("{} fits {distribution}", column.value));
-        let cells = match rule_columns(ctx, &[(column.value.as_str(), column.span)]) {
-            Err(more) => {
-                errors.extend(more);
-                continue;
-            }
-            Ok(Err(why)) => {
-                built.settled.push(super::not_evaluated(rule, &title, why));
-                continue;
-            }
-            Ok(Ok(mut columns)) => columns.swap_remove(0),
+        let Some(mut columns) = settled_columns(ctx, rule, &title, std::slice::from_ref(column), (&mut built, &mut errors)) else {
+            continue;
         };
+        let cells = columns.swap_remove(0);
         if cells.is_elements() || !has_numbers(&cells.kind) {
             let message = format!("a distribution needs a column of numbers; `{}` is {}", cells.name, types::name(&cells.kind));
             errors.push(Diagnostic::new(META.code, message).at(column.span));

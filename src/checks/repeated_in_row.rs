@@ -1,6 +1,6 @@
 //! C131: columns of a row that repeat a value.
 
-use super::cells::{Cells, rule_columns};
+use super::cells::{Cells, settled_columns};
 use super::duplicate_key::{can_be_key, hashes};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use crate::batch::Batch;
@@ -62,17 +62,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         }
         let listed: Vec<&str> = names.iter().map(|c| c.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("different [{}]", listed.join(", ")));
-        let columns = match rule_columns(ctx, &names.iter().map(|c| (c.value.as_str(), c.span)).collect::<Vec<_>>()) {
-            Err(more) => {
-                errors.extend(more);
-                continue;
-            }
-            Ok(Err(why)) => {
-                built.settled.push(super::not_evaluated(rule, &title, why));
-                continue;
-            }
-            Ok(Ok(columns)) => columns,
-        };
+        let Some(columns) = settled_columns(ctx, rule, &title, names, (&mut built, &mut errors)) else { continue };
         let odd = columns.iter().find(|c| c.is_elements() || !can_be_key(&c.kind) || !types::same(&c.kind, &columns[0].kind));
         if let Some(c) = odd {
             let message = format!("columns of one plain type can be compared; `{}` is {}", c.name, types::name(&c.kind));

@@ -1,6 +1,6 @@
 //! C147: values whose shares are not the given ones.
 
-use super::cells::{Cells, listing, rule_columns};
+use super::cells::{Cells, listing, settled_columns};
 use super::limits::Limits;
 use super::moments::{has_numbers, scale};
 use super::scalars::{Reader, Scalar, plain};
@@ -167,17 +167,10 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             continue;
         }
         let title = rule.name.clone().unwrap_or_else(|| format!("shares of {}", column.value));
-        let cells = match rule_columns(ctx, &[(column.value.as_str(), column.span)]) {
-            Err(more) => {
-                errors.extend(more);
-                continue;
-            }
-            Ok(Err(why)) => {
-                built.settled.push(super::not_evaluated(rule, &title, why));
-                continue;
-            }
-            Ok(Ok(mut columns)) => columns.swap_remove(0),
+        let Some(mut columns) = settled_columns(ctx, rule, &title, std::slice::from_ref(column), (&mut built, &mut errors)) else {
+            continue;
         };
+        let cells = columns.swap_remove(0);
         let cut = match partition {
             Partition::Bins(edges) if has_numbers(&cells.kind) && !cells.is_elements() => Ok(Cut::Bins(edges.clone())),
             Partition::Bins(_) => {

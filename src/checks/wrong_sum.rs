@@ -1,6 +1,6 @@
 //! C127: columns of a row that do not add up.
 
-use super::cells::{Cells, rule_columns};
+use super::cells::{Cells, settled_columns};
 use super::moments::scale;
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use super::scalars::{Reader, Scalar, plain};
@@ -100,17 +100,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         }
         let listed: Vec<&str> = columns.iter().map(|c| c.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("{} = {written}", listed.join(" + ")));
-        let columns = match rule_columns(ctx, &columns.iter().map(|c| (c.value.as_str(), c.span)).collect::<Vec<_>>()) {
-            Err(more) => {
-                errors.extend(more);
-                continue;
-            }
-            Ok(Err(why)) => {
-                built.settled.push(super::not_evaluated(rule, &title, why));
-                continue;
-            }
-            Ok(Ok(columns)) => columns,
-        };
+        let Some(columns) = settled_columns(ctx, rule, &title, columns, (&mut built, &mut errors)) else { continue };
         let odd = |c: &&Cells| c.is_elements() || !c.kind.is_numeric() || matches!(c.kind, DataType::Decimal256(..)) || scale(&c.kind) < 0;
         if let Some(c) = columns.iter().find(odd) {
             let message = format!("sums need columns of numbers; `{}` is {}", c.name, types::name(&c.kind));
