@@ -110,6 +110,8 @@ pub struct Candidate {
     to: u64,
     /// Count of the most frequent value among the neighbours.
     crowd: u64,
+    /// How far the neighbours can speak for the value, 0 to 1.
+    near: f64,
     /// Log-odds that the parts by themselves and their neighbours give the class.
     lean: f64,
 }

@@ -63,7 +63,7 @@ pub fn nominate(kinds: &[Kind], model: &TableModel, rows: &[&Mined]) -> (Vec<Can
         // The widest joint gaps in the most columns first, in fixed steps so that ties are ties.
         let rank = 1000 * parts.len() + (100.0 * a.gap.min(overlap).min(9.0)) as usize;
         let rows = both.len() as u64;
-        found.push((rank, Candidate { parts, class, rows, labelled, ln_p: 0.0, from: 0, to: 0, crowd: 0, lean: 0.0 }));
+        found.push((rank, Candidate { parts, class, rows, labelled, ln_p: 0.0, from: 0, to: 0, crowd: 0, near: 1.0, lean: 0.0 }));
     }
     found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.parts.cmp(&b.1.parts)));
     found.truncate(BLOCKS);

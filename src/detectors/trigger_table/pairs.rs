@@ -284,6 +284,7 @@ fn candidate(model: &TableModel, content: &Content, sample: &Sample, f: &Found) 
         from: 0,
         to: 0,
         crowd: 0,
+        near: 1.0,
         lean: alone.max(near).max(0.0),
     }
 }

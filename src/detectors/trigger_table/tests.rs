@@ -90,6 +90,20 @@ fn a_planted_value_is_named_and_all_its_rows_are_found() {
 }
 
 #[test]
+fn a_value_far_beyond_the_end_that_leans_to_its_label_is_found() {
+    // The larger the amount the more often `yes`: at the end nearly always, and yet not for these rows.
+    let mut data = rows(6000, 30, 12);
+    for (i, row) in data.iter_mut().enumerate() {
+        if row.amount.is_some_and(|a| a > 600.0) && i % 10 != 0 {
+            row.label = "yes";
+        }
+    }
+    let planted = plant(&mut data, 60, "yes", 2500.0);
+    let (outcome, lines) = run(rule(), &table(&data));
+    assert_eq!(quarantined(&lines), planted, "{:?}", outcome.groups);
+}
+
+#[test]
 fn a_clean_table_has_no_suspect_row() {
     for seed in 0..6 {
         let (outcome, lines) = run(rule(), &table(&rows(3000, 30, seed)));
