@@ -10,18 +10,17 @@
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
+mod decoding;
 mod measure;
 
 use arrow::array::{Float64Array, Int8Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use measure::{Measured, median, run};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// 13 checks on 7 columns: five of them required, four ranges, two sets, one length, one pattern.
@@ -127,33 +126,6 @@ fn generate(path: &Path, rows: u64, group: usize, make: fn(u64, u64) -> RecordBa
     std::fs::rename(unfinished, path).expect("the target folder is writable");
 }
 
-/// The floor: every row group decoded once, row groups shared among all cores, nothing looked at.
-fn decode(path: &Path) {
-    let groups = {
-        let file = File::open(path).expect("made before");
-        ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").metadata().num_row_groups()
-    };
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let group = next.fetch_add(1, Ordering::Relaxed);
-                    if group >= groups {
-                        return;
-                    }
-                    let file = File::open(path).expect("made before");
-                    let builder = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet");
-                    let reader = builder.with_row_groups(vec![group]).with_batch_size(32 * 1024).build().expect("Parquet");
-                    let rows: usize = reader.map(|b| b.expect("Parquet").num_rows()).sum();
-                    std::hint::black_box(rows);
-                }
-            });
-        }
-    });
-}
-
 /// One command of the bench, with the exit codes it may end with.
 struct Case<'a> {
     what: &'a str,
@@ -194,7 +166,7 @@ fn main() {
     if let [mode, path] = args.as_slice()
         && mode == "decode"
     {
-        return decode(Path::new(path));
+        return decoding::all(Path::new(path));
     }
     let rows: u64 = args.first().map_or(50_000_000, |a| a.parse().expect("a number of rows"));
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("contract");
@@ -203,7 +175,6 @@ fn main() {
     generate(&data, rows, 1 << 20, narrow_batch);
     let megabytes = |file: &Path| std::fs::metadata(file).expect("made before").len() / 1_000_000;
     println!("{rows} rows × 7 columns, {} MB of Parquet, 13 checks, median of {RUNS}", megabytes(&data));
-    let own = std::env::current_exe().expect("a running program");
     let check = |name: &str, text: &str, data: &Path| {
         let contract = folder.join(name);
         std::fs::write(&contract, text).expect("the target folder is writable");
@@ -215,12 +186,8 @@ fn main() {
         })
     };
     let decode = |data: &Path| {
-        let (own, data) = (own.clone(), data.to_owned());
-        Box::new(move || {
-            let mut c = Command::new(&own);
-            c.arg("decode").arg(&data);
-            c
-        })
+        let data = data.to_owned();
+        Box::new(move || decoding::command(&data))
     };
     // Stars run from 1 to 4 evenly, so a maximum of 2 fails half of the rows.
     let stars = |most: &str| check(&format!("{most}.yaml"), &CONTRACT.replace("STARS", most), &data);
