@@ -27,7 +27,9 @@ mod dangling_reference;
 mod distinct_count;
 mod distinct_values;
 pub(crate) mod distribution_drift;
+mod dominant_source;
 mod duplicate_key;
+mod flipped_labels;
 mod far_value;
 mod forbidden_value;
 mod gap_in_time;
@@ -51,6 +53,7 @@ mod stale_data;
 mod text_patterns;
 mod unexpected_column;
 mod unknown_value;
+mod unlicensed;
 mod wrong_columns;
 mod wrong_format;
 mod wrong_length;
@@ -64,6 +67,8 @@ mod oracle_tests;
 mod tests;
 #[cfg(test)]
 mod time_tests;
+#[cfg(test)]
+mod training_tests;
 #[cfg(test)]
 mod value_tests;
 
@@ -95,6 +100,8 @@ pub static REGISTRY: &[Entry] = &[
     row_count::ENTRY,
     broken_expression::ENTRY,
     class_share::ENTRY,
+    dominant_source::ENTRY,
+    unlicensed::ENTRY,
     wrong_columns::ENTRY,
     wrong_sum::ENTRY,
     repeated_in_row::ENTRY,
@@ -102,6 +109,7 @@ pub static REGISTRY: &[Entry] = &[
     leaking_splits::ENTRY,
     dangling_reference::ENTRY,
     contaminated::ENTRY,
+    flipped_labels::ENTRY,
     aggregate_bounds::ENTRY,
     distinct_count::ENTRY,
     distinct_values::ENTRY,

@@ -91,6 +91,51 @@ pub fn read(
     kinds: &[DataType],
     how: Likeness,
 ) -> std::result::Result<KeySet, Diagnostic> {
+    gather(ctx, code, file, keys, kinds, &|columns| Ok(row_keys(columns, how)?.into_iter().flatten().collect())).map(KeySet)
+}
+
+/// What each row of other data was labelled: ids with the labels that stand beside them.
+pub struct Labels(Vec<(u128, u64)>);
+
+impl Labels {
+    /// Whether the id is known with other labels alone; `None` when it is not known.
+    pub fn differs(&self, id: u128, label: u64) -> Option<bool> {
+        let from = self.0.partition_point(|(i, _)| *i < id);
+        let known = self.0.get(from).is_some_and(|(i, _)| *i == id);
+        known.then(|| self.0[from..].binary_search(&(id, label)).is_err())
+    }
+}
+
+/// A label as [`Labels`] holds it: the low half tells any realistic number of them apart.
+pub fn short(label: u128) -> u64 {
+    label as u64
+}
+
+/// The labels of other data by id; `columns` are the id and the label.
+pub fn read_labels(
+    ctx: &Context<'_>,
+    code: &'static str,
+    file: &At<String>,
+    columns: &[String; 2],
+    kinds: &[DataType; 2],
+) -> std::result::Result<Labels, Diagnostic> {
+    let pairs = |columns: &[ArrayRef]| {
+        let [id, label] = columns else { return Ok(Vec::new()) };
+        let (ids, labels) = (row_keys(std::slice::from_ref(id), Likeness::Exact)?, row_keys(std::slice::from_ref(label), Likeness::Exact)?);
+        Ok(ids.into_iter().zip(labels).filter_map(|(id, label)| Some((id?, short(label?)))).collect())
+    };
+    gather(ctx, code, file, columns, kinds, &pairs).map(Labels)
+}
+
+/// What `of` makes of the rows of the data under `file`, sorted, each once.
+fn gather<T: Ord + Copy + Send>(
+    ctx: &Context<'_>,
+    code: &'static str,
+    file: &At<String>,
+    keys: &[String],
+    kinds: &[DataType],
+    of: &(dyn Fn(&[ArrayRef]) -> Result<Vec<T>> + Sync),
+) -> std::result::Result<Vec<T>, Diagnostic> {
     let name = &file.value;
     let cannot = |e: Error| {
         let d = Diagnostic::new(code, format!("`{name}` cannot be read: {e}")).at(file.span);
@@ -126,16 +171,16 @@ pub fn read(
     }
     // The sets of a contract share a quarter of the memory.
     let sets = ctx.contract.rules.iter().map(|r| if let RuleKind::Dataset(d) = &r.kind { d.files().len() } else { 0 }).sum::<usize>();
-    let most = usize::try_from(ctx.plan.memory / 4 / 16 / sets.max(1) as u64).unwrap_or(usize::MAX).max(1024);
+    let most = usize::try_from(ctx.plan.memory / 4 / size_of::<T>() as u64 / sets.max(1) as u64).unwrap_or(usize::MAX).max(1024);
     let full = || {
         let held = group_digits(most as u64);
         Error::resource("keys in memory", format!("`{name}` has more than the {held} that fit")).help("pass a larger --memory")
     };
-    let one = |shard: &crate::source::Shard| -> Result<Vec<u128>> {
-        let mut out: Vec<u128> = Vec::new();
+    let one = |shard: &crate::source::Shard| -> Result<Vec<T>> {
+        let mut out: Vec<T> = Vec::new();
         source.read(shard, keys, &mut |batch| {
             let columns: Vec<ArrayRef> = keys.iter().filter_map(|k| batch.column(k).cloned()).collect();
-            out.extend(row_keys(&columns, how)?.into_iter().flatten());
+            out.extend(of(&columns)?);
             if out.len() > most {
                 out.sort_unstable();
                 out.dedup();
@@ -146,7 +191,7 @@ pub fn read(
         out.dedup();
         Ok(out)
     };
-    let joined = |mut a: Vec<u128>, b: Vec<u128>| {
+    let joined = |mut a: Vec<T>, b: Vec<T>| {
         a.extend(b);
         a.sort_unstable();
         a.dedup();
@@ -156,7 +201,7 @@ pub fn read(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(ctx.plan.threads.max(1)).build();
     let pool = pool.map_err(|e| cannot(Error::resource("threads", e)))?;
     let read = pool.install(|| shards.par_iter().map(one).try_reduce(Vec::new, joined));
-    read.map(KeySet).map_err(cannot)
+    read.map_err(cannot)
 }
 
 /// What a text file is told about a column: its type without the encoding.

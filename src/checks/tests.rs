@@ -22,14 +22,18 @@ pub struct Run {
     pub hits: Vec<(u32, u64, &'static str, Action)>,
 }
 
-fn contract(text: &str) -> Contract {
-    parse::parse(None, text).unwrap_or_else(|e| panic!("{e}"))
+fn contract(folder: Option<&std::path::Path>, text: &str) -> Contract {
+    parse::parse(folder.map(|f| f.join("c.yaml")).as_deref(), text).unwrap_or_else(|e| panic!("{e}"))
 }
 
 type Parts = (Vec<Box<dyn DynRule>>, Vec<Outcome>);
 
 pub fn build(text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagnostic>> {
-    let contract = contract(text);
+    build_in(None, text, schema, rows)
+}
+
+fn build_in(folder: Option<&std::path::Path>, text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagnostic>> {
+    let contract = contract(folder, text);
     let roles = Roles::resolve(&contract, schema);
     let plan = Plan { seed: 1, rows, memory: 1 << 14, false_alarms: 0.001, threads: 2 };
     let ctx = Context { contract: &contract, schema, roles: &roles, plan: &plan, now: NOW };
@@ -43,9 +47,18 @@ pub fn build(text: &str, schema: &Schema, rows: u64) -> Result<Parts, Vec<Diagno
 }
 
 pub fn run_split(text: &str, files: Vec<RecordBatch>, shard_rows: usize, batch_rows: usize) -> Run {
+    go(None, text, files, shard_rows, batch_rows)
+}
+
+/// With the contract in a folder, beside other data.
+pub fn run_in(folder: &std::path::Path, text: &str, files: Vec<RecordBatch>, shard_rows: usize, batch_rows: usize) -> Run {
+    go(Some(folder), text, files, shard_rows, batch_rows)
+}
+
+fn go(folder: Option<&std::path::Path>, text: &str, files: Vec<RecordBatch>, shard_rows: usize, batch_rows: usize) -> Run {
     let schema = files[0].schema();
     let input = InMemory { shard_rows, batch_rows, ..InMemory::new(files) };
-    let (rules, mut outcomes) = build(text, &schema, input.rows()).expect("a contract that fits");
+    let (rules, mut outcomes) = build_in(folder, text, &schema, input.rows()).expect("a contract that fits");
     let plan = Plan { seed: 1, rows: input.rows(), memory: 1 << 14, false_alarms: 0.001, threads: 2 };
     let stop = AtomicBool::new(false);
     let engine = Engine::new(&input, &plan, &Silent, &stop).unwrap();

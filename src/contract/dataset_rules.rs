@@ -6,7 +6,7 @@ use super::clauses::{self, Bounds, Decimal};
 use super::columns::set;
 use super::fields::{Fields, Sink};
 use super::tree::{Entry, Kind};
-use super::{At, Period, Scalar, keys};
+use super::{At, Period, Scalar, Share, keys};
 use crate::error::Diagnostic;
 
 /// Names, each with its default.
@@ -74,6 +74,24 @@ pub enum DatasetRule {
     },
     References(Elsewhere),
     Contamination(Elsewhere),
+    /// `column: None`: the one with `role: source`.
+    SourceShare {
+        column: Option<At<String>>,
+        max: Share,
+    },
+    Licence {
+        column: Option<At<String>>,
+        /// Not empty when there is a column.
+        allowed: Vec<String>,
+        consent: Vec<At<String>>,
+    },
+    FlipRate {
+        /// `None`: the columns with the roles.
+        id: Option<At<String>>,
+        label: Option<At<String>>,
+        previous: At<String>,
+        max: Share,
+    },
     /// `column: None`: the one with `role: time`.
     Fresh {
         column: Option<At<String>>,
@@ -112,12 +130,14 @@ impl DatasetRule {
                 | D::References(_)
                 | D::Contamination(_)
                 | D::Retention { .. }
+                | D::Licence { .. }
         )
     }
     /// Files beside the data that it reads.
     pub fn files(&self) -> &[At<String>] {
         match self {
             DatasetRule::References(e) | DatasetRule::Contamination(e) => &e.files,
+            DatasetRule::FlipRate { previous, .. } => std::slice::from_ref(previous),
             _ => &[],
         }
     }
@@ -138,17 +158,75 @@ pub fn read(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
         "fresh" => timed(&keys::FRESH, "within", e, sink).map(|(column, within)| DatasetRule::Fresh { column, within }),
         "gaps" => timed(&keys::GAPS, "max", e, sink).map(|(column, max)| DatasetRule::Gaps { column, max }),
         "retention" => timed(&keys::RETENTION, "max", e, sink).map(|(column, max)| DatasetRule::Retention { column, max }),
+        "source_share" => source_share(e, sink),
+        "licence" => licence(e, sink),
+        "flip_rate" => flip_rate(e, sink),
         _ => fits(e, sink),
     }
+}
+
+/// A name that may be left out; the outer `None` is one that was given and is none, which must not
+/// become the default.
+fn maybe(e: Option<&Entry>, sink: &mut Sink) -> Option<Option<At<String>>> {
+    e.map_or(Some(None), |e| sink.text(e).map(Some))
+}
+
+fn source_share(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::SOURCE_SHARE, "source_share", &e.value, sink)?;
+    let column = maybe(f.get("column"), sink);
+    let max = f.get("max").and_then(|e| sink.share(e));
+    if let Some(max) = max.as_ref().filter(|m| m.value.numerator == 0) {
+        let d = Diagnostic::new("C007", "some source always has more than none of the rows").at(max.span);
+        sink.push(d.help("a max below 100% over the number of sources can never hold"));
+    }
+    if let Some(max) = max.as_ref().filter(|m| m.value.numerator == m.value.denominator) {
+        sink.warn(Diagnostic::new("C012", "no source has more than all of the rows").at(max.span).help("lower the limit, or take the rule out"));
+    }
+    Some(DatasetRule::SourceShare { column: column?, max: max?.value })
+}
+
+fn licence(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::LICENCE, "licence", &e.value, sink)?;
+    let column = maybe(f.get("column"), sink)?;
+    let allowed = f.get("allowed").map(|e| once(e, sink));
+    let consent = f.get("consent").map(|e| once(e, sink));
+    let problem = match (&column, &allowed, &consent) {
+        (None, None, None) => Some(("this rule asks for nothing", "add `column` and `allowed`, or `consent`")),
+        (Some(_), None, _) => Some(("which licences are allowed is not said", "add `allowed: [CC0-1.0, CC-BY-4.0]`")),
+        (None, Some(_), _) => Some(("which column holds the licences is not said", "add `column: NAME`")),
+        _ => None,
+    };
+    if let Some((message, help)) = problem {
+        sink.push(Diagnostic::new("C008", message).at(f.span).help(help));
+        return None;
+    }
+    let allowed = allowed.map_or(Some(Vec::new()), |a| a)?.into_iter().map(|a| a.value).collect();
+    Some(DatasetRule::Licence { column, allowed, consent: consent.map_or(Some(Vec::new()), |c| c)? })
+}
+
+fn flip_rate(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::FLIP_RATE, "flip_rate", &e.value, sink)?;
+    let previous = f.get("in").and_then(|e| sink.text(e));
+    let max = f.get("max").and_then(|e| sink.share(e));
+    let (id, label) = (maybe(f.get("id"), sink)?, maybe(f.get("label"), sink)?);
+    if let (Some(a), Some(b)) = (&id, &label)
+        && a.value == b.value
+    {
+        sink.push(Diagnostic::new("C007", format!("`{}` is named as the id and as the label", a.value)).at(b.span));
+        return None;
+    }
+    if let Some(max) = max.as_ref().filter(|m| m.value.numerator == m.value.denominator) {
+        sink.warn(Diagnostic::new("C012", "no more than all labels can differ").at(max.span).help("lower the limit, or take the rule out"));
+    }
+    Some(DatasetRule::FlipRate { id, label, previous: previous?, max: max?.value })
 }
 
 /// A column of times and a length of time.
 fn timed(section: &'static keys::Section, length: &'static str, e: &Entry, sink: &mut Sink) -> Option<(Option<At<String>>, Period)> {
     let f = Fields::read(section, &e.key, &e.value, sink)?;
-    let column = f.get("column").map(|e| sink.text(e));
+    let column = maybe(f.get("column"), sink);
     let period = f.get(length).and_then(|e| sink.period(e));
-    // A column that was given and is no name must not become the default.
-    Some((column.map_or(Some(None), |c| c.map(Some))?, period?.value))
+    Some((column?, period?.value))
 }
 
 /// One column or more, each once.

@@ -381,15 +381,16 @@ pub static RULE_KINDS: Section = Section {
         key("same_input", Shape::Some(&Shape::Text), "Columns that are the input: the same input must have the same label."),
         later("near_duplicates", "bounds on near-duplicates"),
         key("contamination", Shape::Map(&CONTAMINATION), "Evaluation sets of which no row may stand in the data."),
-        later("flip_rate", "labels that differ from the previous version"),
-        later("source_share", "share of one source"),
-        later("licence", "licence and consent columns"),
+        key("flip_rate", Shape::Map(&FLIP_RATE), "Share of rows whose label differs from that in the previous version."),
+        key("source_share", Shape::Map(&SOURCE_SHARE), "Largest share of any one source."),
+        key("licence", Shape::Map(&LICENCE), "Licences and consents that every row must have."),
     ],
     hints: &[
         ("sql", "did you mean `expression`?"),
         ("check", "did you mean `expression`?"),
         ("row_count", "did you mean `rows`?"),
         ("primary_key", "did you mean `unique`?"),
+        ("license", "did you mean `licence`?"),
         ("column", "settings of one column belong under `columns:`"),
     ],
 };
@@ -490,6 +491,42 @@ pub static RETENTION: Section = Section {
     hints: &[("within", "did you mean `max`?"), ("max_age", "did you mean `max`?")],
 };
 
+pub static SOURCE_SHARE: Section = Section {
+    name: "`source_share`",
+    keys: &[
+        key("column", Shape::Text, "The column of sources. Default: the one with `role: source`."),
+        needed("max", Shape::Share, "Largest share of any one source."),
+    ],
+    hints: &[("by", "`by:` stands beside `source_share:`, not inside it")],
+};
+
+pub static LICENCE: Section = Section {
+    name: "`licence`",
+    keys: &[
+        key("column", Shape::Text, "The column that says under which licence a row may be used."),
+        key("allowed", Shape::Some(&Shape::Text), "Licences under which rows may be used; case does not count."),
+        key("consent", Shape::Some(&Shape::Text), "Columns of true and false, each of which must be true."),
+    ],
+    hints: &[("license", "did you mean `column`?"), ("in", "did you mean `allowed`?"), ("values", "did you mean `allowed`?")],
+};
+
+pub static FLIP_RATE: Section = Section {
+    name: "`flip_rate`",
+    keys: &[
+        needed("in", Shape::Text, "The previous version: a file, folder or glob relative to the contract, below its roots."),
+        needed("max", Shape::Share, "Share of rows whose label may differ from the one before."),
+        key("id", Shape::Text, "The column by which rows are found again. Default: the one with `role: id`."),
+        key("label", Shape::Text, "The column that is compared. Default: the one with `role: label`."),
+    ],
+    hints: &[
+        ("previous", "did you mean `in`?"),
+        ("against", "did you mean `in`?"),
+        ("baseline", "did you mean `in`?"),
+        ("key", "did you mean `id`?"),
+        ("column", "did you mean `label`?"),
+    ],
+};
+
 pub static CONTAMINATION: Section = Section {
     name: "`contamination`",
     keys: &[
@@ -526,7 +563,10 @@ pub static IGNORE: Section = Section {
 mod tests {
     use super::*;
 
-    pub static ALL: [&Section; 17] = [
+    pub static ALL: [&Section; 20] = [
+        &SOURCE_SHARE,
+        &LICENCE,
+        &FLIP_RATE,
         &FRESH,
         &GAPS,
         &RETENTION,
