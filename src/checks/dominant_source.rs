@@ -205,7 +205,8 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             errors.push(d);
             continue;
         }
-        let title = rule.name.clone().unwrap_or_else(|| column.as_ref().map_or("source_share".into(), |c| format!("source_share: {}", c.value)));
+        let title =
+            rule.name.clone().unwrap_or_else(|| column.as_ref().map_or("source_share".into(), |c| format!("source_share: {}", c.value)));
         let found = by_role(ctx, rule, &title, column.as_ref(), Role::Source, (&mut built, &mut errors));
         let Some(source) = found else { continue };
         if !can_be_key(&source.kind) {

@@ -52,8 +52,7 @@ impl Test for Flipped {
     fn test(&self, batch: &Batch) -> Result<Marks> {
         let ids = row_keys(&[self.id.of(batch)?], Likeness::Exact)?;
         let labels = row_keys(&[self.label.of(batch)?], Likeness::Exact)?;
-        let differs: Vec<Option<bool>> =
-            ids.into_iter().zip(labels).map(|(id, label)| self.before.differs(id?, short(label?))).collect();
+        let differs: Vec<Option<bool>> = ids.into_iter().zip(labels).map(|(id, label)| self.before.differs(id?, short(label?))).collect();
         let tested = differs.iter().flatten().count();
         Ok(Marks { tested, undecided: 0, failing: Some(BooleanBuffer::collect_bool(differs.len(), |i| differs[i] == Some(true))) })
     }

@@ -180,7 +180,9 @@ fn source_share(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
         sink.push(d.help("a max below 100% over the number of sources can never hold"));
     }
     if let Some(max) = max.as_ref().filter(|m| m.value.numerator == m.value.denominator) {
-        sink.warn(Diagnostic::new("C012", "no source has more than all of the rows").at(max.span).help("lower the limit, or take the rule out"));
+        sink.warn(
+            Diagnostic::new("C012", "no source has more than all of the rows").at(max.span).help("lower the limit, or take the rule out"),
+        );
     }
     Some(DatasetRule::SourceShare { column: column?, max: max?.value })
 }
