@@ -155,14 +155,15 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             Ok(Ok(columns)) => columns,
         };
         // A column of nothing but nulls may have no type of its own.
-        let fits = |c: &Cells, i: usize| match (&c.kind, i < column.iter().count()) {
-            (DataType::Null, _) => true,
-            (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View, true) => true,
-            (DataType::Boolean, false) => true,
+        let licences = column.iter().count();
+        let fits = |c: &Cells, i: usize| match c.kind {
+            DataType::Null => true,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => i < licences,
+            DataType::Boolean => i >= licences,
             _ => false,
         };
         if let Some((i, c)) = columns.iter().enumerate().find(|(i, c)| !fits(c, *i)) {
-            let wants = if i < column.iter().count() { "licences are texts" } else { "consents are true or false" };
+            let wants = if i < licences { "licences are texts" } else { "consents are true or false" };
             let message = format!("{wants}; `{}` is {}", c.name, types::name(&c.kind));
             errors.push(Diagnostic::new("C004", message).at(named[i].1));
             continue;
