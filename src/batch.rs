@@ -20,11 +20,13 @@ pub struct Batch {
     frame: RecordBatch,
     source: u32,
     first_row: u64,
+    /// Where each row stands, counted from the first, when some were left out.
+    places: Option<std::sync::Arc<[u32]>>,
 }
 
 impl Batch {
     pub fn new(frame: RecordBatch, source: u32, first_row: u64) -> Self {
-        Batch { frame, source, first_row }
+        Batch { frame, source, first_row, places: None }
     }
     pub fn rows(&self) -> usize {
         self.frame.num_rows()
@@ -36,7 +38,31 @@ impl Batch {
         self.first_row
     }
     pub fn row_id(&self, i: usize) -> RowId {
-        RowId { source: self.source, row: self.first_row + i as u64 }
+        RowId { source: self.source, row: self.first_row + self.place(i) as u64 }
+    }
+    /// Where row `i` stands in the batch that this one was picked from: `i` in a whole one.
+    pub fn place(&self, i: usize) -> usize {
+        self.places.as_ref().map_or(i, |p| p[i] as usize)
+    }
+    /// Some rows of this batch, which keep their identity; `rows` is ascending.
+    pub fn pick(&self, rows: &[u32]) -> crate::error::Result<Batch> {
+        if rows.len() == self.rows() {
+            return Ok(self.clone());
+        }
+        let indices = arrow::array::UInt32Array::from_iter_values(rows.iter().copied());
+        let frame = if self.frame.num_columns() == 0 {
+            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
+            RecordBatch::try_new_with_options(self.frame.schema(), Vec::new(), &options)
+        } else {
+            arrow::compute::take_record_batch(&self.frame, &indices)
+        };
+        let places = rows.iter().map(|r| self.place(*r as usize) as u32).collect();
+        Ok(Batch {
+            frame: frame.map_err(crate::error::Error::internal)?,
+            places: Some(places),
+            source: self.source,
+            first_row: self.first_row,
+        })
     }
     /// The column of that name, if this batch carries it.
     pub fn column(&self, name: &str) -> Option<&ArrayRef> {
@@ -47,7 +73,11 @@ impl Batch {
     }
     /// Rows `from..from + len` of this batch, sharing its memory.
     pub fn slice(&self, from: usize, len: usize) -> Batch {
-        Batch { frame: self.frame.slice(from, len), source: self.source, first_row: self.first_row + from as u64 }
+        let (first_row, places) = match &self.places {
+            None => (self.first_row + from as u64, None),
+            Some(p) => (self.first_row, Some(p[from..from + len].into())),
+        };
+        Batch { frame: self.frame.slice(from, len), source: self.source, first_row, places }
     }
 }
 
@@ -137,6 +167,19 @@ mod tests {
     use super::*;
     use arrow::array::{DictionaryArray, StringArray, StringViewArray};
     use arrow::datatypes::Int8Type;
+
+    #[test]
+    fn picked_rows_keep_their_identity() {
+        let frame = RecordBatch::try_from_iter([("a", std::sync::Arc::new(arrow::array::Int32Array::from_iter_values(0..10)) as ArrayRef)]);
+        let batch = Batch::new(frame.unwrap(), 3, 100);
+        let picked = batch.pick(&[1, 4, 5, 9]).unwrap();
+        let again = picked.pick(&[1, 3]).unwrap();
+        assert_eq!((0..2).map(|i| (again.row_id(i).row, again.place(i))).collect::<Vec<_>>(), [(104, 4), (109, 9)]);
+        assert_eq!(again.column("a").unwrap().as_ref(), &arrow::array::Int32Array::from(vec![4, 9]));
+        let part = picked.slice(2, 2);
+        assert_eq!((part.rows(), part.row_id(0).row, part.row_id(1).row), (2, 105, 109));
+        assert_eq!(batch.slice(2, 2).row_id(1), RowId { source: 3, row: 103 });
+    }
 
     #[test]
     fn text_reads_every_string_encoding_alike() {

@@ -39,6 +39,7 @@ mod leaking_splits;
 mod missing_column;
 mod missing_value;
 mod most_common;
+mod near_copies;
 mod not_finite;
 mod not_multiple;
 mod null_share;
@@ -49,6 +50,7 @@ mod poor_fit;
 mod present_value;
 mod repeated_in_row;
 mod row_count;
+mod scope;
 mod stale_data;
 mod text_patterns;
 mod unexpected_column;
@@ -64,6 +66,8 @@ mod wrong_type;
 #[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]
+mod scope_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod time_tests;
@@ -73,7 +77,6 @@ mod training_tests;
 mod value_tests;
 
 use crate::contract::RuleSpec;
-use crate::error::Diagnostic;
 use crate::rule::{Entry, Outcome, Status};
 
 /// In code order.
@@ -110,6 +113,7 @@ pub static REGISTRY: &[Entry] = &[
     dangling_reference::ENTRY,
     contaminated::ENTRY,
     flipped_labels::ENTRY,
+    near_copies::ENTRY,
     aggregate_bounds::ENTRY,
     distinct_count::ENTRY,
     distinct_values::ENTRY,
@@ -123,19 +127,6 @@ pub static REGISTRY: &[Entry] = &[
     gap_in_time::ENTRY,
     kept_too_long::ENTRY,
 ];
-
-/// A shared key that means nothing for this kind of rule is an error, not silence.
-fn unsupported(rule: &RuleSpec, known: &[&str]) -> Option<Diagnostic> {
-    let given = [
-        ("tolerance", rule.tolerance.as_ref().map(|t| t.span)),
-        ("when", rule.when.as_ref().map(|w| w.span)),
-        ("by", rule.by.as_ref().map(|b| b.span)),
-    ];
-    let (key, span) = given.into_iter().find_map(|(k, span)| span.filter(|_| !known.contains(&k)).map(|s| (k, s)))?;
-    Some(
-        Diagnostic::new("C003", format!("`{key}` is not supported for this rule")).at(span).help(format!("it takes: {}", known.join(", "))),
-    )
-}
 
 /// A rule that could not be answered, with the reason.
 fn not_evaluated(rule: &RuleSpec, title: &str, why: String) -> Outcome {

@@ -165,6 +165,10 @@ impl Role {
     pub fn as_str(self) -> &'static str {
         Role::ALL.iter().find(|(_, r)| *r == self).map_or("", |(n, _)| n)
     }
+    /// Whether people wrote what the column holds.
+    pub fn is_text(self) -> bool {
+        matches!(self, Role::Text | Role::Prompt | Role::Response | Role::Chosen | Role::Rejected)
+    }
 }
 
 /// `integer` is any width; everything else is exact in width and ignores the encoding.
@@ -290,6 +294,8 @@ impl ColumnSpec {
 
 #[derive(Debug, Clone)]
 pub struct RuleSpec {
+    /// The key of its kind: `label_share`.
+    pub key: &'static str,
     pub kind: RuleKind,
     /// The whole entry.
     pub span: Span,
@@ -300,8 +306,7 @@ pub struct RuleSpec {
     pub by: Option<At<Vec<String>>>,
 }
 
-/// The rule kinds that work today. The parser knows the whole grammar and answers "not supported
-/// yet" for the rest.
+/// The kinds of rules.
 #[derive(Debug, Clone)]
 #[allow(clippy::large_enum_variant, reason = "a contract holds a few of them, made once")]
 pub enum RuleKind {
@@ -315,6 +320,8 @@ pub enum RuleKind {
     LabelShare {
         min: Option<Share>,
         max: Option<Share>,
+        /// Bounds for single classes, in place of the others.
+        classes: Vec<(At<String>, clauses::Shares)>,
     },
     ColumnCount {
         min: Option<u64>,

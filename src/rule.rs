@@ -310,10 +310,10 @@ pub trait DynRule: Send + Sync {
     fn decode_model(&self, bytes: &[u8]) -> Result<AnyModel>;
 }
 
-pub struct AnyState(Box<dyn Any + Send>);
-pub struct AnyModel(Box<dyn Any + Send + Sync>);
+pub struct AnyState(pub(crate) Box<dyn Any + Send>);
+pub struct AnyModel(pub(crate) Box<dyn Any + Send + Sync>);
 
-const OWN: &str = "the engine hands a rule its own state and model";
+pub(crate) const OWN: &str = "the engine hands a rule its own state and model";
 
 fn round_of<'a, R: Rule>(number: u32, model: Option<&'a AnyModel>, plan: &'a Plan) -> Round<'a, R::Model> {
     Round { number, model: model.map(|m| m.0.downcast_ref().expect(OWN)), plan }

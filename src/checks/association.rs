@@ -4,6 +4,7 @@ use super::cells::{Cells, settled_columns};
 use super::limits::Limits;
 use super::moments::{has_numbers, scale};
 use super::scalars::{Reader, Scalar, plain};
+use super::scope::Scope;
 use crate::batch::{Batch, cell_text};
 use crate::contract::clauses::Bounds;
 use crate::contract::dataset_rules::DatasetRule;
@@ -217,10 +218,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             RuleKind::Dataset(DatasetRule::CramersV { columns, bounds }) => ("cramers_v", columns, bounds, false),
             _ => continue,
         };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let limits = match Limits::new(bounds) {
             Ok(limits) => limits,
             Err((why, span)) => {
@@ -249,7 +247,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         };
         let mut columns = columns.into_iter();
         if let (Some(a), Some(b)) = (columns.next(), columns.next()) {
-            built.rules.push(Box::new(Association { a, b, numbers, limits, base }));
+            scope.push(&mut built, Association { a, b, numbers, limits, base });
         }
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }

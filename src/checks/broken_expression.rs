@@ -1,7 +1,9 @@
 //! C121: a row for which an expression is false.
 
-#[cfg(feature = "polars")]
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
+#[cfg(feature = "polars")]
+#[cfg(feature = "polars")]
+use super::scope::Scope;
 use crate::contract::RuleKind;
 use crate::error::Diagnostic;
 use crate::rule::{Built, Context, Entry, Meta};
@@ -33,14 +35,13 @@ pub const ENTRY: Entry = Entry { meta: META, build };
 #[cfg(not(feature = "polars"))]
 fn build(ctx: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
     let asked = ctx.contract.rules.iter().filter(|r| matches!(r.kind, RuleKind::Expression(_)));
-    let errors: Vec<Diagnostic> = asked
-        .map(|r| {
-            Diagnostic::new("C121", "this build has no expressions")
-                .at(r.span)
-                .help("build taster with its default features, or `--features polars`")
-        })
-        .collect();
+    let errors: Vec<Diagnostic> = asked.map(|r| none_here(r.span)).collect();
     if errors.is_empty() { Ok(Built::default()) } else { Err(errors) }
+}
+
+#[cfg(not(feature = "polars"))]
+pub fn none_here(span: crate::error::Span) -> Diagnostic {
+    Diagnostic::new("C121", "this build has no expressions").at(span).help("build taster with its default features, or `--features polars`")
 }
 
 #[cfg(feature = "polars")]
@@ -69,26 +70,25 @@ impl Test for BrokenExpression {
 
 #[cfg(feature = "polars")]
 fn build(ctx: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
-    use crate::contract::{expression, expression_polars::Plan};
+    use crate::contract::expression_polars::Plan;
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Expression(text) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance", "when"]) {
-            errors.push(d);
-            continue;
-        }
+        // It decides by itself about the rows for which `when` is null.
+        let everywhere = crate::contract::RuleSpec { when: None, ..rule.clone() };
+        let Some(scope) = Scope::of(ctx, &everywhere, (&mut built, &mut errors)) else { continue };
         let written = text.value.split_whitespace().collect::<Vec<_>>().join(" ");
         let title = rule.name.clone().unwrap_or_else(|| written.clone());
         let mut plans = Vec::new();
         let mut columns: Vec<String> = Vec::new();
         for part in [Some(text), rule.when.as_ref()].into_iter().flatten() {
-            match expression::compile(part, ctx.schema) {
-                Ok(e) => {
+            match compiled(ctx, part) {
+                Ok(Ok(e)) => {
                     columns.extend(e.columns.iter().cloned());
                     plans.push(Plan::new(&e));
                 }
-                Err(d) if d.code == "C002" && expression::columns(&part.value).iter().any(|c| absent(ctx, c)) => {
-                    built.settled.push(super::not_evaluated(rule, &title, d.message));
+                Ok(Err(why)) => {
+                    built.settled.push(super::not_evaluated(rule, &title, why));
                     plans.clear();
                     break;
                 }
@@ -110,9 +110,23 @@ fn build(ctx: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
             evidence: format!("breaks `{written}`"),
             threshold: written,
         };
-        built.rules.push(Box::new(RowRule { clause, test: BrokenExpression { holds, when: plans.next() } }));
+        scope.push(&mut built, RowRule { clause, test: BrokenExpression { holds, when: plans.next() } });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
+}
+
+/// An expression over the columns of the data; `Ok(Err(reason))` where one that is declared is absent.
+#[cfg(feature = "polars")]
+pub fn compiled(
+    ctx: &Context<'_>,
+    text: &crate::contract::At<String>,
+) -> Result<Result<crate::contract::expression::Expression, String>, Diagnostic> {
+    use crate::contract::expression;
+    match expression::compile(text, ctx.schema) {
+        Ok(e) => Ok(Ok(e)),
+        Err(d) if d.code == "C002" && expression::columns(&text.value).iter().any(|c| absent(ctx, c)) => Ok(Err(d.message)),
+        Err(d) => Err(d),
+    }
 }
 
 /// Declared in the contract, and not in the data.

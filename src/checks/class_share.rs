@@ -1,8 +1,10 @@
 //! C122: a class takes too large or too small a share.
 
 use super::cells::{Cells, rule_columns};
+use super::scope::Scope;
 use crate::batch::{Batch, cell_text};
-use crate::contract::{Role, RuleKind, Share};
+use crate::contract::clauses::Shares;
+use crate::contract::{Role, RuleKind, RuleSpec, Share};
 use crate::error::{Diagnostic, Result, group_digits};
 use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, State, Status, Step};
 use serde::{Deserialize, Serialize};
@@ -15,13 +17,16 @@ pub const META: Meta = Meta {
     ids: &[],
     explain: "\
 Fails when a class of the column with `role: label` takes less than `min` or more than `max` of the rows that have a label; with
-`by: [split]` in each group of rows that agree in those columns.
+`by: [split]` in each group of rows that agree in those columns. `classes` bounds single classes, in place of the bounds for all:
+
+    - label_share: {max: 60%, classes: {spam: {min: 5%, max: 20%}}}
 
 **Why it hurts a model.** A class that swells is the first sign of flooding, and a class that is missing from one split makes
 its score there a matter of luck.
 
 **How it is computed.** Rows with a null label are left out, and so are rows with a null in a `by` column. Shares are compared as
-integers. A class counts where it occurs at all: one that a group lacks entirely has no share to compare. More than 100,000
+integers. A class counts where it occurs at all: one that a group lacks entirely has no share to compare, unless it stands
+under `classes`; then its share there is 0. More than 100,000
 classes and groups are no classification: then the rule is not evaluated. There is no guilty row.
 
 **Example.** `- label_share: {max: 60%}` fails when 61 of 100 labelled rows are `pos`.
@@ -39,6 +44,8 @@ struct ClassShare {
     by: Vec<Cells>,
     min: Option<Share>,
     max: Option<Share>,
+    /// In place of those.
+    classes: BTreeMap<String, Shares>,
     base: Outcome,
 }
 
@@ -71,6 +78,24 @@ impl State for Counts {
     }
 }
 
+impl ClassShare {
+    fn bounds(&self, class: &str) -> (Option<&Share>, Option<&Share>) {
+        self.classes.get(class).map_or((self.min.as_ref(), self.max.as_ref()), |s| (s.min.as_ref(), s.max.as_ref()))
+    }
+    /// `at most 60%, pos at least 30%`.
+    fn threshold(&self) -> String {
+        let all = [("", &self.min, &self.max)];
+        let each = self.classes.iter().map(|(class, s)| (class.as_str(), &s.min, &s.max));
+        let told = |(class, min, max): (&str, &Option<Share>, &Option<Share>)| {
+            let space = if class.is_empty() { "" } else { " " };
+            let least = min.as_ref().map(|s| format!("{class}{space}at least {}", s.text));
+            let most = max.as_ref().map(|s| format!("{class}{space}at most {}", s.text));
+            [least, most]
+        };
+        all.into_iter().chain(each).flat_map(told).flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Rule for ClassShare {
     const META: Meta = META;
     type State = Counts;
@@ -100,8 +125,7 @@ impl Rule for ClassShare {
         for ((group, _), n) in &counts.pairs {
             *totals.entry(group).or_default() += n;
         }
-        let bounds = [self.min.as_ref().map(|s| format!("at least {}", s.text)), self.max.as_ref().map(|s| format!("at most {}", s.text))];
-        let threshold = bounds.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let threshold = self.threshold();
         let tested: u64 = totals.values().sum();
         let mut outcome = Outcome { tested, threshold: Some(threshold.clone()), ..self.base.clone() };
         if counts.too_many {
@@ -116,13 +140,18 @@ impl Rule for ClassShare {
         }
         let mut wrong = Vec::new();
         let mut worst: Option<(f64, f64)> = None;
-        for ((group, class), &n) in &counts.pairs {
-            let total = totals.get(group.as_slice()).copied().unwrap_or(n);
+        let seen = counts.pairs.iter().map(|((group, class), n)| (group.as_slice(), class, *n));
+        // A class that is named is asked for in every group.
+        let asked = totals.keys().flat_map(|group| self.classes.keys().map(move |class| (*group, class)));
+        let absent = asked.filter(|(g, c)| !counts.pairs.contains_key(&(g.to_vec(), (*c).clone()))).map(|(g, c)| (g, c, 0));
+        for (group, class, n) in seen.chain(absent) {
+            let total = totals.get(group).copied().unwrap_or(n);
             let share = n as f64 / total as f64;
-            let above = self.max.as_ref().is_some_and(|m| !m.covers(n, total));
-            let below = self.min.as_ref().is_some_and(|m| below(n, total, m));
-            let bound = if above { &self.max } else { &self.min };
-            let distance = bound.as_ref().map_or(0.0, |b| (share - b.as_f64()).abs());
+            let (min, max) = self.bounds(class);
+            let above = max.is_some_and(|m| !m.covers(n, total));
+            let below = min.is_some_and(|m| below(n, total, m));
+            let bound = if above { max } else { min };
+            let distance = bound.map_or(0.0, |b| (share - b.as_f64()).abs());
             if above || below {
                 let place = if group.is_empty() { String::new() } else { format!(" in {}", group.join(", ")) };
                 wrong.push(format!(
@@ -163,11 +192,10 @@ fn below(n: u64, total: u64, share: &Share) -> bool {
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
-        let RuleKind::LabelShare { min, max } = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "by"]) {
-            errors.push(d);
-            continue;
-        }
+        let RuleKind::LabelShare { min, max, classes } = &rule.kind else { continue };
+        // It groups by itself.
+        let ungrouped = RuleSpec { by: None, ..rule.clone() };
+        let Some(scope) = Scope::of(ctx, &ungrouped, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| "label_share".into());
         let declared = ctx.contract.columns.iter().find(|c| c.role.as_ref().is_some_and(|r| r.value == Role::Label));
         let label = ctx.roles.first(Role::Label).and_then(|name| Cells::find(ctx, name));
@@ -185,9 +213,10 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             Err(more) => errors.extend(more),
             Ok(Err(why)) => built.settled.push(super::not_evaluated(rule, &title, why)),
             Ok(Ok(by)) => {
+                let classes = classes.iter().map(|(c, s)| (c.value.clone(), s.clone())).collect();
                 let columns = by.iter().chain([&label]).map(|c| c.name.clone()).collect();
                 let base = Outcome { severity: rule.severity, span: Some(rule.span), columns, ..Outcome::new(title, Status::Pass) };
-                built.rules.push(Box::new(ClassShare { label, by, min: min.clone(), max: max.clone(), base }));
+                scope.push(&mut built, ClassShare { label, by, min: min.clone(), max: max.clone(), classes, base });
             }
         }
     }

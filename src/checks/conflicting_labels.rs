@@ -4,6 +4,7 @@ use super::cells::{Cells, rule_columns};
 use super::crossing::{About, Crossing, memory};
 use super::duplicate_key::can_be_key;
 use super::row::{Clause, Wrong};
+use super::scope::Scope;
 use crate::contract::dataset_rules::DatasetRule;
 use crate::contract::{Role, RuleKind, types};
 use crate::error::Diagnostic;
@@ -47,10 +48,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors, mut found) = (Built::default(), Vec::new(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::SameInput(names)) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(mut scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let listed: Vec<&str> = names.iter().map(|n| n.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("same_input [{}]", listed.join(", ")));
         let declared = ctx.contract.columns.iter().find(|c| c.role.as_ref().is_some_and(|r| r.value == Role::Label));
@@ -83,15 +81,17 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                     errors.push(Diagnostic::new(META.code, message).at(rule.span));
                     continue;
                 }
+                let key = [key, scope.take_by()].concat();
+                let all: Vec<Cells> = key.iter().chain([&label]).cloned().collect();
                 let wrong = Wrong::having("an input that stands under another label too");
                 let evidence = format!("another row has the same {} and a different label", listed.join(", "));
-                found.push((Clause::of_rule(rule, title, &all, wrong, evidence, "one label per input".into()), key, label));
+                found.push((scope, Clause::of_rule(rule, title, &all, wrong, evidence, "one label per input".into()), key, label));
             }
         }
     }
     let memory = memory(ctx, found.len());
-    for (clause, key, other) in found {
-        built.rules.push(Box::new(Crossing::<Labels> { clause, key, other, memory, about: PhantomData }));
+    for (scope, clause, key, other) in found {
+        scope.push(&mut built, Crossing::<Labels> { clause, key, other, memory, about: PhantomData });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

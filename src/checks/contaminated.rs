@@ -1,9 +1,10 @@
 //! C136: rows of an evaluation set in the training data.
 
-use super::cells::Cells;
-use super::dangling_reference::{keys_of, own_columns};
+use super::cells::{Cells, settled_columns};
+use super::dangling_reference::keys_of;
 use super::key_set::{self, KeySet, Likeness};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
+use super::scope::Scope;
 use crate::batch::Batch;
 use crate::contract::RuleKind;
 use crate::contract::dataset_rules::DatasetRule;
@@ -63,7 +64,8 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let RuleKind::Dataset(DatasetRule::Contamination(spec)) = &rule.kind else { continue };
         let listed = spec.columns.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(", ");
         let title = rule.name.clone().unwrap_or_else(|| format!("{listed}: contamination"));
-        let Some(columns) = own_columns(ctx, rule, spec, &title, &mut built, &mut errors) else { continue };
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
+        let Some(columns) = settled_columns(ctx, rule, &title, &spec.columns, (&mut built, &mut errors)) else { continue };
         let kinds: Vec<_> = columns.iter().map(|c| c.kind.clone()).collect();
         for file in &spec.files {
             match key_set::read(ctx, META.code, file, &spec.keys, &kinds, Likeness::Folded) {
@@ -74,7 +76,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                     let threshold = format!("none of {} keys", group_digits(evaluation.len() as u64));
                     let title = format!("{title} by {}", file.value);
                     let clause = Clause::of_rule(rule, title, &columns, wrong, evidence, threshold);
-                    built.rules.push(Box::new(RowRule { clause, test: Contaminated { columns: columns.clone(), evaluation } }));
+                    scope.push(&mut built, RowRule { clause, test: Contaminated { columns: columns.clone(), evaluation } });
                 }
             }
         }

@@ -3,9 +3,10 @@
 use super::cells::{Cells, settled_columns};
 use super::key_set::{self, KeySet, Likeness};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
+use super::scope::Scope;
 use crate::batch::Batch;
-use crate::contract::dataset_rules::{DatasetRule, Elsewhere};
-use crate::contract::{RuleKind, RuleSpec};
+use crate::contract::RuleKind;
+use crate::contract::dataset_rules::DatasetRule;
 use crate::error::{Diagnostic, Result};
 use crate::rule::{Built, Context, Entry, Meta};
 use arrow::array::ArrayRef;
@@ -61,22 +62,6 @@ impl Test for DanglingReference {
     }
 }
 
-/// The columns of this side, or the reason why the rule is settled already.
-pub fn own_columns(
-    ctx: &Context<'_>,
-    rule: &RuleSpec,
-    spec: &Elsewhere,
-    title: &str,
-    built: &mut Built,
-    errors: &mut Vec<Diagnostic>,
-) -> Option<Vec<Cells>> {
-    if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-        errors.push(d);
-        return None;
-    }
-    settled_columns(ctx, rule, title, &spec.columns, (built, errors))
-}
-
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
@@ -84,7 +69,8 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let listed: Vec<&str> = spec.columns.iter().map(|c| c.value.as_str()).collect();
         let Some(file) = spec.files.first() else { continue };
         let title = rule.name.clone().unwrap_or_else(|| format!("{} in {}", listed.join(", "), file.value));
-        let Some(columns) = own_columns(ctx, rule, spec, &title, &mut built, &mut errors) else { continue };
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
+        let Some(columns) = settled_columns(ctx, rule, &title, &spec.columns, (&mut built, &mut errors)) else { continue };
         let kinds: Vec<_> = columns.iter().map(|c| c.kind.clone()).collect();
         match key_set::read(ctx, META.code, file, &spec.keys, &kinds, Likeness::Exact) {
             Err(d) => errors.push(d),
@@ -93,7 +79,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                 let evidence = format!("no row of {} has this {}", file.value, spec.keys.join(", "));
                 let threshold = format!("one of {} keys", crate::error::group_digits(known.len() as u64));
                 let clause = Clause::of_rule(rule, title, &columns, wrong, evidence, threshold);
-                built.rules.push(Box::new(RowRule { clause, test: DanglingReference { columns, known } }));
+                scope.push(&mut built, RowRule { clause, test: DanglingReference { columns, known } });
             }
         }
     }

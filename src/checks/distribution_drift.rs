@@ -5,6 +5,7 @@ mod baseline;
 mod tests;
 
 use super::cells::{is_companion, listing, unknown_column};
+use super::scope::Scope;
 use crate::batch::Batch;
 use crate::contract::{Drift as Spec, DriftColumns, Role, RuleKind, RuleSpec};
 use crate::error::{Diagnostic, Error, Result, group_digits, plural};
@@ -317,16 +318,17 @@ struct Resolved<'c> {
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     let mut resolved: Vec<Resolved<'_>> = Vec::new();
+    let mut scopes = Vec::new();
     for rule in &ctx.contract.rules {
         let RuleKind::Drift(spec) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         match columns(ctx, spec) {
             Err(more) => errors.extend(more),
             Ok(Err(why)) => built.settled.push(super::not_evaluated(rule, &title(rule, spec), why)),
-            Ok(Ok((names, left_out))) => resolved.push(Resolved { rule, spec, names, left_out }),
+            Ok(Ok((names, left_out))) => {
+                scopes.push(scope);
+                resolved.push(Resolved { rule, spec, names, left_out });
+            }
         }
     }
     // Nothing outside is read for a contract that is wrong anyway.
@@ -335,7 +337,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     }
     let opened = baseline::open(ctx, &mut resolved, &mut errors);
     let hypotheses = resolved.iter().map(|r| r.names.len()).sum();
-    for (r, (detail, columns)) in resolved.into_iter().zip(opened) {
+    for ((r, scope), (detail, columns)) in resolved.into_iter().zip(scopes).zip(opened) {
         let kinds = columns.iter().filter_map(|c| ctx.schema.field_with_name(&c.name).ok()).map(|f| f.data_type().clone()).collect();
         let base = Outcome {
             severity: r.rule.severity,
@@ -344,7 +346,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             ..Outcome::new(title(r.rule, r.spec), Status::Pass)
         };
         let (statistic, max) = (r.spec.statistic, r.spec.max);
-        built.rules.push(Box::new(DistributionDrift { statistic, max, detail, hypotheses, columns, kinds, left_out: r.left_out, base }));
+        scope.push(&mut built, DistributionDrift { statistic, max, detail, hypotheses, columns, kinds, left_out: r.left_out, base });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -3,6 +3,7 @@
 use super::cells::Cells;
 use super::duplicate_key::{can_be_key, hashes};
 use super::row::percent;
+use super::scope::Scope;
 use super::times::by_role;
 use crate::batch::{Batch, cell_text};
 use crate::contract::dataset_rules::DatasetRule;
@@ -201,10 +202,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::SourceShare { column, max }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title =
             rule.name.clone().unwrap_or_else(|| column.as_ref().map_or("source_share".into(), |c| format!("source_share: {}", c.value)));
         let found = by_role(ctx, rule, &title, column.as_ref(), Role::Source, (&mut built, &mut errors));
@@ -221,7 +219,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             threshold: Some(format!("at most {}", max.text)),
             ..Outcome::new(title, Status::Pass)
         };
-        built.rules.push(Box::new(DominantSource { source, max: max.clone(), base }));
+        scope.push(&mut built, DominantSource { source, max: max.clone(), base });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -2,6 +2,7 @@
 
 use super::cells::{Cells, each_column, misfit, settled_columns};
 use super::row::{Clause, Tally, Wrong};
+use super::scope::Scope;
 use crate::batch::{Batch, keys_of};
 use crate::contract::RuleKind;
 use crate::error::{Diagnostic, Error, Result, group_digits, plural};
@@ -238,14 +239,11 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             threshold: "no shared key".into(),
         };
         let null_is_a_value = required(&cells.name);
-        found.push((clause, vec![(cells, null_is_a_value)]));
+        found.push((None, clause, vec![(cells, null_is_a_value)]));
     }
     for rule in &ctx.contract.rules {
         let RuleKind::Unique(names) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(mut scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let listed: Vec<&str> = names.iter().map(|n| n.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("unique [{}]", listed.join(", ")));
         let Some(columns) = settled_columns(ctx, rule, &title, names, (&mut built, &mut errors)) else { continue };
@@ -254,29 +252,33 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             errors.push(Diagnostic::new("C104", message).at(rule.span));
             continue;
         }
+        let by = scope.take_by();
         let clause = Clause {
             title,
             span: rule.span,
             severity: rule.severity,
             tolerance: rule.tolerance.as_ref().map(|t| t.value.clone()),
             about: columns.iter().map(|c| c.name.clone()).collect(),
-            reads: columns.iter().flat_map(Cells::reads).collect(),
+            reads: columns.iter().chain(&by).flat_map(Cells::reads).collect(),
             wrong: Wrong { one: "shares its key".into(), many: "share their key with another row".into() },
             evidence: format!("another row has the same {}", listed.join(", ")),
             threshold: "no shared key".into(),
         };
-        let columns = columns
-            .into_iter()
-            .map(|c| {
-                let r = required(&c.name);
-                (c, r)
-            })
-            .collect();
-        found.push((clause, columns));
+        let columns = columns.into_iter().map(|c| {
+            let r = required(&c.name);
+            (c, r)
+        });
+        // A group is a part of the key; a row without one is in none.
+        let columns = columns.chain(by.into_iter().map(|c| (c, false))).collect();
+        found.push((Some(scope), clause, columns));
     }
     let memory = memory(ctx, found.len());
-    for (clause, columns) in found {
-        built.rules.push(Box::new(DuplicateKey { clause, columns, memory }));
+    for (scope, clause, columns) in found {
+        let rule = DuplicateKey { clause, columns, memory };
+        match scope {
+            Some(scope) => scope.push(&mut built, rule),
+            None => built.rules.push(Box::new(rule)),
+        }
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -3,6 +3,7 @@
 use super::cells::Cells;
 use super::key_set::{self, Labels, Likeness, row_keys, short};
 use super::row::{Clause, Marks, RowRule, Tally, Test, Wrong};
+use super::scope::Scope;
 use super::times::by_role;
 use crate::batch::Batch;
 use crate::contract::dataset_rules::DatasetRule;
@@ -101,10 +102,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::FlipRate { id, label, previous, max }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| format!("flip_rate against {}", previous.value));
         let id = by_role(ctx, rule, &title, id.as_ref(), Role::Id, (&mut built, &mut errors));
         let Some(id) = id else { continue };
@@ -120,7 +118,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                 let mut clause = Clause::of_rule(rule, title, &both, wrong, evidence, format!("at most {}", max.text));
                 clause.tolerance = Some(max.clone());
                 let rows = RowRule { clause, test: Flipped { id, label, before } };
-                built.rules.push(Box::new(FlipRate { rows, previous: previous.value.clone() }));
+                scope.push(&mut built, FlipRate { rows, previous: previous.value.clone() });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! C161: a pause in a column of times.
 
+use super::scope::Scope;
 use super::times::{self, Times, length};
 use crate::batch::Batch;
 use crate::contract::dataset_rules::DatasetRule;
@@ -145,10 +146,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors, mut found) = (Built::default(), Vec::new(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Gaps { column, max }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| column.as_ref().map_or("gaps".into(), |c| format!("gaps: {}", c.value)));
         let Some(times) = times::find(ctx, rule, &title, column.as_ref(), (&mut built, &mut errors)) else { continue };
         let base = Outcome {
@@ -158,11 +156,11 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             threshold: Some(format!("at most {}", max.text)),
             ..Outcome::new(title, Status::Pass)
         };
-        found.push((times, max.clone(), base));
+        found.push((scope, times, max.clone(), base));
     }
     let memory = super::crossing::memory(ctx, found.len());
-    for (times, max, base) in found {
-        built.rules.push(Box::new(GapInTime { times, max, base, memory }));
+    for (scope, times, max, base) in found {
+        scope.push(&mut built, GapInTime { times, max, base, memory });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -1,6 +1,7 @@
 //! C162: a row older than it may be kept.
 
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
+use super::scope::Scope;
 use super::times::{self, Times};
 use crate::batch::Batch;
 use crate::contract::RuleKind;
@@ -60,17 +61,14 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Retention { column, max }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| column.as_ref().map_or("retention".into(), |c| format!("retention: {}", c.value)));
         let Some(times) = times::find(ctx, rule, &title, column.as_ref(), (&mut built, &mut errors)) else { continue };
         let since = times.now(ctx.now) - max.nanos;
         let wrong = Wrong::being(&format!("older than {}", max.text));
         let (evidence, threshold) = (format!("older than {}", max.text), format!("{} or later", times.show(since)));
         let clause = Clause::of_rule(rule, title, std::slice::from_ref(&times.cells), wrong, evidence, threshold);
-        built.rules.push(Box::new(RowRule { clause, test: KeptTooLong { times, since } }));
+        scope.push(&mut built, RowRule { clause, test: KeptTooLong { times, since } });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -1,9 +1,11 @@
 //! C134: rows of one split that stand in another.
 
-use super::cells::rule_columns;
+use super::cells::{Cells, rule_columns};
 use super::crossing::{About, Crossing, memory};
 use super::duplicate_key::can_be_key;
+use super::near_copies;
 use super::row::{Clause, Wrong};
+use super::scope::Scope;
 use crate::contract::dataset_rules::DatasetRule;
 use crate::contract::{Role, RuleKind, types};
 use crate::error::Diagnostic;
@@ -24,14 +26,16 @@ is a rule of its own, so a row leaks when its id *or* its text does. The splits 
 
 **How it is computed.** Keys compare as in `unique`: exactly, by a 128-bit hash, NaN equals NaN and -0.0 is 0.0; the hashes are
 sorted on disk when they outgrow the memory, so the answer holds for any number of rows. A row with a null key or a null split is
-not tested. Near copies are not looked for here.
+not tested. A key that is a text
+(by the role of its column) leaks by near copies too, which are rules of their own; see C138 for what is near. `near: false` leaves
+that out.
 
 **Example.** With `keys: [text]`, `a dull film` in `train` and again in `test` fails for both rows. The same text twice in `train`
 passes; `unique` is for that.
 
 **What raises false alarms.** Short texts that anybody writes (`ok`). Give a `tolerance`, or a key that identifies.
 
-**What fools it.** A copy that differs in a space.",
+**What fools it.** A paraphrase.",
 };
 
 pub const ENTRY: Entry = Entry { meta: META, build };
@@ -44,13 +48,10 @@ impl About for Splits {
 }
 
 fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
-    let (mut built, mut errors, mut found) = (Built::default(), Vec::new(), Vec::new());
+    let (mut built, mut errors, mut found, mut near_found) = (Built::default(), Vec::new(), Vec::new(), Vec::new());
     for rule in &ctx.contract.rules {
-        let RuleKind::Dataset(DatasetRule::DisjointSplits { keys, split }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let RuleKind::Dataset(DatasetRule::DisjointSplits { keys, split, near }) = &rule.kind else { continue };
+        let Some(mut scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let listed: Vec<&str> = keys.iter().map(|n| n.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| "disjoint_splits".into());
         let declared = ctx.contract.columns.iter().find(|c| c.role.as_ref().is_some_and(|r| r.value == Role::Split));
@@ -77,20 +78,31 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                     errors.push(Diagnostic::new(META.code, message).at(rule.span));
                     continue;
                 }
+                let by = scope.take_by();
                 for key in columns {
                     let title = if listed.len() == 1 && rule.name.is_some() { title.clone() } else { format!("{title}: {}", key.name) };
                     let wrong = Wrong::having(&format!("a {} that stands in another split too", key.name));
                     let evidence = format!("the same {} stands in another split", key.name);
-                    let both = [key.clone(), split.clone()];
+                    if *near && near_copies::is_text(&key.kind) && ctx.roles.columns.iter().any(|(n, r)| *n == key.name && r.is_text()) {
+                        let title = format!("{title}, near copies");
+                        let wrong = Wrong::having(&format!("a {} of which a near copy stands in another split", key.name));
+                        let evidence = format!("nearly the same {} stands in another split", key.name);
+                        let clause = Clause::of_rule(rule, title, &[key.clone(), split.clone()], wrong, evidence, "no near copy".into());
+                        near_found.push((scope.clone(), clause, key.clone(), split.clone()));
+                    }
+                    let both: Vec<Cells> = [key.clone(), split.clone()].into_iter().chain(by.iter().cloned()).collect();
                     let clause = Clause::of_rule(rule, title, &both, wrong, evidence, "no shared key".into());
-                    found.push((clause, vec![key], split.clone()));
+                    found.push((scope.clone(), clause, [vec![key], by.clone()].concat(), split.clone()));
                 }
             }
         }
     }
-    let memory = memory(ctx, found.len());
-    for (clause, key, other) in found {
-        built.rules.push(Box::new(Crossing::<Splits> { clause, key, other, memory, about: PhantomData }));
+    let memory = memory(ctx, found.len() + near_found.len());
+    for (scope, clause, key, other) in found {
+        scope.push(&mut built, Crossing::<Splits> { clause, key, other, memory, about: PhantomData });
+    }
+    for (scope, clause, key, split) in near_found {
+        scope.push(&mut built, near_copies::across::<Splits>(clause, key, split, memory));
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

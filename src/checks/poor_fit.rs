@@ -4,6 +4,7 @@ use super::cells::{Cells, settled_columns};
 use super::limits::Limits;
 use super::moments::{has_numbers, scale};
 use super::scalars::{Reader, Scalar, plain};
+use super::scope::Scope;
 use crate::batch::Batch;
 use crate::contract::dataset_rules::DatasetRule;
 use crate::contract::{RuleKind, types};
@@ -184,10 +185,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let memory = ctx.plan.memory / 16 / ctx.plan.threads.max(1) as u64;
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Fits { column, distribution, parameters, p_value }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| format!("{} fits {distribution}", column.value));
         let Some(mut columns) = settled_columns(ctx, rule, &title, std::slice::from_ref(column), (&mut built, &mut errors)) else {
             continue;
@@ -212,7 +210,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             threshold: Some(format!("p-value {}", p_value.written())),
             ..Outcome::new(title, Status::Pass)
         };
-        built.rules.push(Box::new(PoorFit { cells, law, limits, base, memory }));
+        scope.push(&mut built, PoorFit { cells, law, limits, base, memory });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -3,6 +3,7 @@
 use super::cells::{Cells, settled_columns};
 use super::duplicate_key::{can_be_key, hashes};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
+use super::scope::Scope;
 use crate::batch::Batch;
 use crate::contract::dataset_rules::DatasetRule;
 use crate::contract::{RuleKind, types};
@@ -56,10 +57,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Different(names)) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let listed: Vec<&str> = names.iter().map(|c| c.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("different [{}]", listed.join(", ")));
         let Some(columns) = settled_columns(ctx, rule, &title, names, (&mut built, &mut errors)) else { continue };
@@ -72,7 +70,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let wrong = Wrong { one: "repeats a value".into(), many: "repeat a value".into() };
         let evidence = format!("two of {} are the same", listed.join(", "));
         let clause = Clause::of_rule(rule, title, &columns, wrong, evidence, "no value twice".into());
-        built.rules.push(Box::new(RowRule { clause, test: RepeatedInRow { columns } }));
+        scope.push(&mut built, RowRule { clause, test: RepeatedInRow { columns } });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -189,7 +189,7 @@ impl Clause {
 
 /// `2.4%`, with enough digits that a share which is not zero does not print as zero.
 pub fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
+    if whole == 0 || part == 0 {
         return "0%".into();
     }
     let p = 100.0 * part as f64 / whole as f64;

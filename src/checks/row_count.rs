@@ -1,9 +1,11 @@
 //! C120: too few or too many rows.
 
+use super::scope::Scope;
 use crate::batch::Batch;
 use crate::contract::RuleKind;
 use crate::error::{Diagnostic, Result, group_digits, plural};
-use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, Status, Step};
+use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, State, Status, Step};
+use serde::{Deserialize, Serialize};
 
 pub const META: Meta = Meta {
     code: "C120",
@@ -15,7 +17,8 @@ Fails when the dataset, all files together, has fewer than `min` or more than `m
 
 **Why it hurts a model.** A truncated export trains without an error, and a doubled one counts everything twice.
 
-**How it is computed.** Every record counts, empty ones too; the header of a text file is none. There is no guilty row.
+**How it is computed.** Every record counts, empty ones too; the header of a text file is none. With `when`, those are counted
+for which it is true; with `by`, each group that occurs by itself. There is no guilty row.
 
 **Example.** `- rows: {min: 10000}` fails on 9,120 rows.
 
@@ -27,23 +30,37 @@ pub const ENTRY: Entry = Entry { meta: META, build };
 struct RowCount {
     min: Option<u64>,
     max: Option<u64>,
+    /// Some of the rows are meant, and they are counted.
+    some: bool,
     base: Outcome,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rows(u64);
+
+impl State for Rows {
+    fn merge(&mut self, other: Self) {
+        self.0 += other.0;
+    }
 }
 
 impl Rule for RowCount {
     const META: Meta = META;
-    type State = ();
+    type State = Rows;
     type Model = u64;
 
     fn columns(&self) -> Vec<String> {
         Vec::new()
     }
-    fn start(&self, _: &Round<'_, u64>) {}
-    fn observe(&self, _: &Round<'_, u64>, (): &mut (), _: &Batch) -> Result<()> {
+    fn start(&self, _: &Round<'_, u64>) -> Rows {
+        Rows(0)
+    }
+    fn observe(&self, _: &Round<'_, u64>, state: &mut Rows, batch: &Batch) -> Result<()> {
+        state.0 += batch.rows() as u64;
         Ok(())
     }
-    fn finish(&self, round: &Round<'_, u64>, (): ()) -> Result<Step<u64>> {
-        Ok(Step::Done(round.plan.rows))
+    fn finish(&self, round: &Round<'_, u64>, state: Rows) -> Result<Step<u64>> {
+        Ok(Step::Done(if self.some { state.0 } else { round.plan.rows }))
     }
     fn outcome(&self, &rows: &u64) -> Outcome {
         let wanted = match (self.min, self.max) {
@@ -75,13 +92,10 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Rows { min, max } = rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| "rows".into());
         let base = Outcome { severity: rule.severity, span: Some(rule.span), ..Outcome::new(title, Status::Pass) };
-        built.rules.push(Box::new(RowCount { min, max, base }));
+        scope.push(&mut built, RowCount { min, max, some: rule.when.is_some() || rule.by.is_some(), base });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

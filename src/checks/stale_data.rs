@@ -1,5 +1,6 @@
 //! C160: the newest row is too old.
 
+use super::scope::Scope;
 use super::times::{self, Times, length};
 use crate::batch::Batch;
 use crate::contract::dataset_rules::DatasetRule;
@@ -126,10 +127,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Fresh { column, within }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| column.as_ref().map_or("fresh".into(), |c| format!("fresh: {}", c.value)));
         let Some(times) = times::find(ctx, rule, &title, column.as_ref(), (&mut built, &mut errors)) else { continue };
         let base = Outcome {
@@ -140,7 +138,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             ..Outcome::new(title, Status::Pass)
         };
         let now = times.now(ctx.now);
-        built.rules.push(Box::new(StaleData { times, within: within.clone(), now, base }));
+        scope.push(&mut built, StaleData { times, within: within.clone(), now, base });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

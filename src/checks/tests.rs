@@ -5,6 +5,7 @@ use super::*;
 use crate::contract::{Contract, Roles, parse};
 use crate::engine::memory::InMemory;
 use crate::engine::{Engine, Silent};
+use crate::error::Diagnostic;
 use crate::rule::{Action, Context, DynRule, Findings, Plan};
 use arrow::array::*;
 use arrow::compute::cast;

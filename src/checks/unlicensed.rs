@@ -2,6 +2,7 @@
 
 use super::cells::{Cells, rule_columns};
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
+use super::scope::Scope;
 use crate::batch::{Batch, Text};
 use crate::contract::RuleKind;
 use crate::contract::dataset_rules::DatasetRule;
@@ -136,10 +137,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Licence { column, allowed, consent }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let named: Vec<_> = column.iter().chain(consent).map(|c| (c.value.as_str(), c.span)).collect();
         let listed = named.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
         let title = rule.name.clone().unwrap_or_else(|| format!("licence: {listed}"));
@@ -177,7 +175,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let clause = Clause::of_rule(rule, title, &columns, wrong, evidence, threshold);
         let mut columns = columns.into_iter();
         let licence = column.as_ref().and_then(|_| columns.next()).map(|c| (c, Allowed(allowed.iter().map(|a| plain(a)).collect())));
-        built.rules.push(Box::new(RowRule { clause, test: Unlicensed { licence, consents: columns.collect() } }));
+        scope.push(&mut built, RowRule { clause, test: Unlicensed { licence, consents: columns.collect() } });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -30,7 +30,7 @@ listed ones in that order.
 pub const ENTRY: Entry = Entry { meta: META, build };
 
 fn build(ctx: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
-    let (mut built, mut errors) = (Built::default(), Vec::new());
+    let mut built = Built::default();
     let found: Vec<&str> = ctx.schema.fields().iter().map(|f| f.name().as_str()).filter(|n| !is_companion(n)).collect();
     for rule in &ctx.contract.rules {
         let (title, holds, message, threshold) = match &rule.kind {
@@ -54,10 +54,6 @@ fn build(ctx: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
             }
             _ => continue,
         };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
         built.settled.push(outcome(rule, title, holds, message, threshold, found.len()));
     }
     for spec in &ctx.contract.columns {
@@ -78,7 +74,7 @@ fn build(ctx: &Context<'_>) -> Result<Built, Vec<Diagnostic>> {
         let base = super::cells::settled(spec, &format!("{name}: order {wanted}"), status);
         built.settled.push(Outcome { span: Some(at.span), message, threshold: Some(wanted.to_string()), ..base });
     }
-    if errors.is_empty() { Ok(built) } else { Err(errors) }
+    Ok(built)
 }
 
 fn outcome(rule: &RuleSpec, title: &str, holds: bool, message: String, threshold: String, n: usize) -> Outcome {

@@ -4,6 +4,7 @@ use super::cells::{Cells, listing, settled_columns};
 use super::limits::Limits;
 use super::moments::{has_numbers, scale};
 use super::scalars::{Reader, Scalar, plain};
+use super::scope::Scope;
 use super::set::Set;
 use crate::batch::Batch;
 use crate::contract::dataset_rules::{DatasetRule, Partition};
@@ -162,10 +163,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Shares { column, partition, weights, other, p_value, kl }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let title = rule.name.clone().unwrap_or_else(|| format!("shares of {}", column.value));
         let Some(mut columns) = settled_columns(ctx, rule, &title, std::slice::from_ref(column), (&mut built, &mut errors)) else {
             continue;
@@ -202,15 +200,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
             threshold: Some(listing(&wanted)),
             ..Outcome::new(title, Status::Pass)
         };
-        built.rules.push(Box::new(WrongShares {
-            cells,
-            cut,
-            weights: weights.clone(),
-            other: *other,
-            p_value: p_limits,
-            kl: kl_limits,
-            base,
-        }));
+        scope.push(&mut built, WrongShares { cells, cut, weights: weights.clone(), other: *other, p_value: p_limits, kl: kl_limits, base });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -4,6 +4,7 @@ use super::cells::{Cells, settled_columns};
 use super::moments::scale;
 use super::row::{Clause, Marks, RowRule, Test, Wrong};
 use super::scalars::{Reader, Scalar, plain};
+use super::scope::Scope;
 use crate::batch::Batch;
 use crate::contract::clauses::Decimal;
 use crate::contract::dataset_rules::DatasetRule;
@@ -94,10 +95,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     let (mut built, mut errors) = (Built::default(), Vec::new());
     for rule in &ctx.contract.rules {
         let RuleKind::Dataset(DatasetRule::Sums { columns, total, written }) = &rule.kind else { continue };
-        if let Some(d) = super::unsupported(rule, &["name", "severity", "tolerance"]) {
-            errors.push(d);
-            continue;
-        }
+        let Some(scope) = Scope::of(ctx, rule, (&mut built, &mut errors)) else { continue };
         let listed: Vec<&str> = columns.iter().map(|c| c.value.as_str()).collect();
         let title = rule.name.clone().unwrap_or_else(|| format!("{} = {written}", listed.join(" + ")));
         let Some(columns) = settled_columns(ctx, rule, &title, columns, (&mut built, &mut errors)) else { continue };
@@ -110,7 +108,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let wrong = Wrong { one: format!("does not add up to {written}"), many: format!("do not add up to {written}") };
         let evidence = format!("{} is not {written}", listed.join(" + "));
         let clause = Clause::of_rule(rule, title, &columns, wrong, evidence, written.clone());
-        built.rules.push(Box::new(RowRule { clause, test: WrongSum { columns, total: *total } }));
+        scope.push(&mut built, RowRule { clause, test: WrongSum { columns, total: *total } });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

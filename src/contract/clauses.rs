@@ -145,6 +145,15 @@ pub enum Side {
     Lower,
 }
 
+/// Data elsewhere in which a column's values are looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookup {
+    /// Relative to the contract's folder.
+    pub file: At<String>,
+    /// What the column is called there, when it is not called the same.
+    pub key: Option<String>,
+}
+
 #[derive(Debug, Clone)]
 pub enum ColumnClause {
     /// One of [`FORMATS`].
@@ -178,6 +187,7 @@ pub enum ColumnClause {
     Distinct(Counts),
     UniqueShare(Shares),
     NullShare(Shares),
+    References(Lookup),
     DistinctValues(SetRelation, Vec<Scalar>),
     MostCommon {
         values: Vec<Scalar>,
@@ -188,7 +198,7 @@ pub enum ColumnClause {
 /// Every clause that an entry has, in the order of the table.
 pub fn read(f: &Fields, sink: &mut Sink) -> Vec<(&'static str, At<ColumnClause>)> {
     let mut out = Vec::new();
-    for key in keys::COLUMN.keys.iter().filter(|k| !k.is_later()) {
+    for key in keys::COLUMN.keys.iter() {
         let Some(e) = f.get(key.name) else { continue };
         if let Some(clause) = one(key.name, e, sink) {
             out.push((key.name, At::new(clause, e.value.span)));
@@ -223,6 +233,7 @@ fn one(key: &'static str, e: &Entry, sink: &mut Sink) -> Option<ColumnClause> {
         "null_share" => shares(e, sink).map(C::NullShare),
         "distinct_values" => distinct_values(e, sink),
         "most_common" => most_common(e, sink),
+        "references" => references(e, sink).map(C::References),
         "order" => sink.count(e).map(|n| C::Order(n.value)),
         _ => None,
     }
@@ -302,7 +313,17 @@ pub fn counts(e: &Entry, sink: &mut Sink) -> Option<Counts> {
     Some(Counts { min: min.map(|m| m.value), max: max.map(|m| m.value) })
 }
 
-fn shares(e: &Entry, sink: &mut Sink) -> Option<Shares> {
+fn references(e: &Entry, sink: &mut Sink) -> Option<Lookup> {
+    let f = Fields::read(&keys::COLUMN_REFERENCES, &e.key, &e.value, sink)?;
+    let file = f.get("in").and_then(|e| sink.text(e));
+    let key = match f.get("key") {
+        None => None,
+        Some(e) => Some(sink.text(e)?.value),
+    };
+    Some(Lookup { file: file?, key })
+}
+
+pub fn shares(e: &Entry, sink: &mut Sink) -> Option<Shares> {
     let f = Fields::read(&keys::SHARES, &e.key, &e.value, sink)?;
     let (min, max) = (f.get("min").and_then(|e| sink.share(e)), f.get("max").and_then(|e| sink.share(e)));
     if f.get("min").is_none() && f.get("max").is_none() {

@@ -71,6 +71,13 @@ pub enum DatasetRule {
         keys: Vec<At<String>>,
         /// `None`: the column with that role.
         split: Option<At<String>>,
+        /// Near copies count too, where the key is a text.
+        near: bool,
+    },
+    NearDuplicates {
+        /// Empty: those with the role of a text.
+        columns: Vec<At<String>>,
+        max: Share,
     },
     References(Elsewhere),
     Contamination(Elsewhere),
@@ -153,6 +160,7 @@ pub fn read(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
         "shares" => shares(e, sink),
         "same_input" => once(e, sink).map(DatasetRule::SameInput),
         "disjoint_splits" => disjoint_splits(e, sink),
+        "near_duplicates" => near_duplicates(e, sink),
         "references" => elsewhere(&keys::REFERENCES, e, sink).map(DatasetRule::References),
         "contamination" => elsewhere(&keys::CONTAMINATION, e, sink).map(DatasetRule::Contamination),
         "fresh" => timed(&keys::FRESH, "within", e, sink).map(|(column, within)| DatasetRule::Fresh { column, within }),
@@ -246,7 +254,19 @@ fn disjoint_splits(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
     let f = Fields::read(&keys::DISJOINT_SPLITS, "disjoint_splits", &e.value, sink)?;
     let keys = f.get("keys").and_then(|e| once(e, sink));
     let split = f.get("split").and_then(|e| sink.text(e));
-    Some(DatasetRule::DisjointSplits { keys: keys?, split })
+    let near = f.get("near").map_or(Some(true), |e| sink.bool(e).map(|b| b.value));
+    Some(DatasetRule::DisjointSplits { keys: keys?, split, near: near? })
+}
+
+fn near_duplicates(e: &Entry, sink: &mut Sink) -> Option<DatasetRule> {
+    let f = Fields::read(&keys::NEAR_DUPLICATES, "near_duplicates", &e.value, sink)?;
+    let columns = f.get("columns").map_or(Some(Vec::new()), |e| once(e, sink));
+    let max = f.get("max").and_then(|e| sink.share(e));
+    if let Some(max) = max.as_ref().filter(|m| m.value.numerator == m.value.denominator) {
+        let d = Diagnostic::new("C012", "no more than all rows can have near copies").at(max.span);
+        sink.warn(d.help("lower the limit, or take the rule out"));
+    }
+    Some(DatasetRule::NearDuplicates { columns: columns?, max: max?.value })
 }
 
 fn elsewhere(section: &'static keys::Section, e: &Entry, sink: &mut Sink) -> Option<Elsewhere> {

@@ -194,7 +194,7 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reports unknown and not yet supported keys and missing ones; `key` is what holds the map,
+    /// Reports unknown keys and missing ones; `key` is what holds the map,
     /// for messages. A null is an empty map where `may_be_empty`.
     pub fn read(section: &'static Section, key: &str, node: &'a Node, sink: &mut Sink) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
@@ -211,13 +211,13 @@ impl<'a> Fields<'a> {
     }
     /// A key of the section.
     pub fn get(&self, name: &'static str) -> Option<&'a Entry> {
-        debug_assert!(self.section.find(name).is_some_and(|k| !k.is_later()), "`{name}` is in the table of {}", self.section.name);
+        debug_assert!(self.section.find(name).is_some(), "`{name}` is in the table of {}", self.section.name);
         self.entries.iter().find(|e| e.key == name)
     }
 }
 
 fn form(section: &Section) -> String {
-    let keys: Vec<&str> = section.keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect();
+    let keys: Vec<&str> = section.keys.iter().map(|k| k.name).collect();
     format!("the keys of {} are {}", section.name, keys.join(", "))
 }
 
@@ -225,16 +225,12 @@ fn missing(section: &Section, k: &Key, span: Span, sink: &mut Sink) {
     sink.push(Diagnostic::new("C008", format!("{} needs `{}`", section.name, k.name)).at(span.start()).help(k.doc));
 }
 
-/// Whether the key belongs to one of the sections and works today; says so if not.
+/// Whether the key belongs to one of the sections; says so if not.
 pub fn known(sections: &[&'static Section], e: &Entry, sink: &mut Sink) -> bool {
     match sections.iter().find_map(|s| s.find(&e.key)) {
-        Some(k) if k.is_later() => {
-            sink.push(not_supported(&format!("`{}` ({})", k.name, k.doc), e.key_span));
-            false
-        }
         Some(_) => true,
         None => {
-            let names = sections.iter().flat_map(|s| s.keys).filter(|k| !k.is_later()).map(|k| k.name);
+            let names = sections.iter().flat_map(|s| s.keys).map(|k| k.name);
             let hint = sections.iter().find_map(|s| s.hints.iter().find(|(w, _)| *w == e.key)).map(|(_, h)| (*h).to_owned());
             let meant = hint.or_else(|| nearest(&e.key, names.clone()).map(|n| format!("did you mean `{n}`?")));
             let help = meant.unwrap_or_else(|| format!("the keys of {} are {}", sections[0].name, names.collect::<Vec<_>>().join(", ")));

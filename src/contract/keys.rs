@@ -46,8 +46,6 @@ pub enum Shape {
     Direction,
     /// A map that another language defines.
     Anything,
-    /// Only told that it is not supported yet.
-    Later,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +54,6 @@ pub struct Key {
     pub shape: Shape,
     pub doc: &'static str,
     pub needed: bool,
-}
-
-impl Key {
-    pub fn is_later(&self) -> bool {
-        matches!(self.shape, Shape::Later)
-    }
 }
 
 /// The keys of one map of the grammar.
@@ -85,10 +77,6 @@ const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
 }
 const fn needed(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, shape, doc, needed: true }
-}
-/// A key that a later version fills in.
-const fn later(name: &'static str, doc: &'static str) -> Key {
-    Key { name, shape: Shape::Later, doc, needed: false }
 }
 
 pub const SEVERITIES: &[&str] = &["error", "warning"];
@@ -205,7 +193,7 @@ pub static COLUMN: Section = Section {
         key("distinct_values", Shape::Map(&DISTINCT_VALUES), "A set that the distinct values equal, contain or stay inside."),
         key("most_common", Shape::Map(&MOST_COMMON), "Values of which one is the most common."),
         key("order", Shape::Count, "Position of the column, counted from 0."),
-        later("references", "foreign key of one column"),
+        key("references", Shape::Map(&COLUMN_REFERENCES), "Data elsewhere that has every value of this column."),
     ],
     hints: &[
         ("min", "write `range: {min: ...}` for values, `length: {min: ...}` for text"),
@@ -379,7 +367,7 @@ pub static RULE_KINDS: Section = Section {
         key("fits", Shape::Map(&FITS), "A named distribution that a column of numbers follows."),
         key("shares", Shape::Map(&WEIGHTED), "Shares of values or bins against given weights."),
         key("same_input", Shape::Some(&Shape::Text), "Columns that are the input: the same input must have the same label."),
-        later("near_duplicates", "bounds on near-duplicates"),
+        key("near_duplicates", Shape::Map(&NEAR_DUPLICATES), "Share of rows of which nearly the same stands elsewhere in the data."),
         key("contamination", Shape::Map(&CONTAMINATION), "Evaluation sets of which no row may stand in the data."),
         key("flip_rate", Shape::Map(&FLIP_RATE), "Share of rows whose label differs from that in the previous version."),
         key("source_share", Shape::Map(&SOURCE_SHARE), "Largest share of any one source."),
@@ -402,8 +390,8 @@ pub static RULE_SHARED: Section = Section {
         key("name", Shape::Text, "How reports call the rule."),
         key("severity", Shape::OneOf(SEVERITIES), "What a failure means. Default: error."),
         key("tolerance", Shape::Share, "Share of tested rows that may fail (rules about rows only)."),
-        key("when", Shape::Expression, "Condition that selects the rows which the rule is about (`expression` only)."),
-        key("by", Shape::Some(&Shape::Text), "Columns, or roles such as `split`, whose groups are judged one by one (`label_share` only)."),
+        key("when", Shape::Expression, "Condition that selects the rows which the rule is about."),
+        key("by", Shape::Some(&Shape::Text), "Columns, or roles such as `split`, whose groups are judged one by one."),
     ],
     hints: &[],
 };
@@ -416,7 +404,7 @@ pub static LABEL_SHARE: Section = Section {
     keys: &[
         key("min", Shape::Share, "Smallest share of any class."),
         key("max", Shape::Share, "Largest share of any class."),
-        later("classes", "bounds per class"),
+        key("classes", Shape::Named(&SHARES), "Bounds for single classes, in place of those for all: `{pos: {min: 30%}}`."),
     ],
     hints: &[("by", "`by:` stands beside `label_share:`, not inside it")],
 };
@@ -455,11 +443,35 @@ pub static REFERENCES: Section = Section {
     ],
 };
 
+pub static COLUMN_REFERENCES: Section = Section {
+    name: "`references` of a column",
+    keys: &[
+        needed("in", Shape::Text, "The data that has them: a file, folder or glob relative to the contract, below its roots."),
+        key("key", Shape::Text, "What the column is called there. Default: the same name."),
+    ],
+    hints: &[
+        ("file", "did you mean `in`?"),
+        ("to", "did you mean `in`?"),
+        ("table", "did you mean `in`?"),
+        ("column", "did you mean `key`?"),
+    ],
+};
+
+pub static NEAR_DUPLICATES: Section = Section {
+    name: "`near_duplicates`",
+    keys: &[
+        key("columns", Shape::Some(&Shape::Text), "Columns of text that are compared together. Default: those with the role of a text."),
+        needed("max", Shape::Share, "Largest share of rows that have a near copy."),
+    ],
+    hints: &[("column", "did you mean `columns`?"), ("keys", "did you mean `columns`?"), ("threshold", "did you mean `max`?")],
+};
+
 pub static DISJOINT_SPLITS: Section = Section {
     name: "`disjoint_splits`",
     keys: &[
         needed("keys", Shape::Some(&Shape::Text), "Columns, each a key of its own, whose values stand in one split only."),
         key("split", Shape::Text, "The column that holds the splits. Default: the one with `role: split`."),
+        key("near", Shape::Bool, "Whether near copies count too, in keys with the role of a text. Default: true."),
     ],
     hints: &[("key", "did you mean `keys`?"), ("columns", "did you mean `keys`?")],
 };
@@ -563,7 +575,7 @@ pub static IGNORE: Section = Section {
 mod tests {
     use super::*;
 
-    pub static ALL: [&Section; 20] = [
+    pub static ALL: [&Section; 22] = [
         &SOURCE_SHARE,
         &LICENCE,
         &FLIP_RATE,
@@ -572,6 +584,8 @@ mod tests {
         &RETENTION,
         &REFERENCES,
         &DISJOINT_SPLITS,
+        &COLUMN_REFERENCES,
+        &NEAR_DUPLICATES,
         &CONTAMINATION,
         &DRIFT,
         &TOP,

@@ -10,7 +10,7 @@
 use super::doc::Doc;
 use super::fields::{Sink, nearest};
 use super::tree::{Entry, Kind, Node};
-use super::{keys, quantity, scalar, yaml};
+use super::{quantity, scalar, yaml};
 use crate::error::{Diagnostic, Span};
 
 /// What becomes of a quality rule.
@@ -347,15 +347,12 @@ impl Writer<'_> {
     }
 
     fn rest<'n>(&mut self, c: &mut Column, logical: &str, option: &dyn Fn(&str) -> Option<&'n Entry>) {
-        let later = |key: &str| keys::COLUMN.find(key).is_none_or(|k| k.is_later());
         for (name, key) in [("multipleOf", "multiple_of"), ("format", "format")] {
             let Some(e) = option(name).filter(|_| name != "format" || logical == "string") else { continue };
             let place = format!("{}.logicalTypeOptions.{name}", c.name);
             let word = text(&e.value).unwrap_or("");
             if name == "format" && !super::clauses::FORMATS.contains(&word) {
                 self.tell(Fate::Documentation, &place, format!("`{word}` is no form that could be checked"), e.key_span);
-            } else if later(key) {
-                self.tell(Fate::Unsupported, &place, format!("`{key}` is not supported yet"), e.key_span);
             } else {
                 c.set(key, Doc::of(&e.value).flow(), e.key_span);
                 self.tell(Fate::Enforced, &place, "", e.key_span);

@@ -130,6 +130,7 @@ fn contract(path: Option<&Path>, text: &str, root: &Node, sink: &mut Sink) -> Op
         out.on_not_evaluated = [OnNotEvaluated::Fail, OnNotEvaluated::Warn][i.value];
     }
     out.rules = f.get("rules").map(|e| rules::read(e, &out.columns, sink)).unwrap_or_default();
+    out.rules.extend(out.columns.iter().filter_map(|c| rules::references(c, sink)));
     find::check_paths(&out, sink);
     if let Some(e) = f.get("odcs") {
         left_behind(e, sink);

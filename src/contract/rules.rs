@@ -1,10 +1,11 @@
 //! `rules:` of a contract: each entry is one kind of rule and the keys that any rule may have.
 
+use super::clauses::{ColumnClause, Shares, shares};
 use super::columns::{min_max, no_bounds, severity};
-use super::fields::{Fields, Sink, known, not_supported};
+use super::fields::{Fields, Sink, known};
 use super::keys::{DRIFT, LABEL_SHARE, ROWS, RULE_KINDS, RULE_SHARED};
 use super::tree::{Entry, Kind, Node};
-use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity, dataset_rules};
+use super::{At, ColumnSpec, Drift, DriftColumns, Role, RuleKind, RuleSpec, Severity, Share, dataset_rules};
 use crate::error::Diagnostic;
 use crate::stats::drift::Statistic;
 
@@ -45,6 +46,7 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
     let find = |name: &str| entries.iter().find(|e| e.key == name);
     // Shared keys are read even where the rule is refused, so that all their errors show.
     let shared = RuleSpec {
+        key: kind.and_then(|e| RULE_KINDS.find(&e.key)).map_or("", |k| k.name),
         kind: RuleKind::Rows { min: None, max: None },
         span: node.span,
         name: find("name").and_then(|e| sink.text(e)).map(|t| t.value),
@@ -58,7 +60,7 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
     };
     let Some(e) = kind else {
         if supported {
-            let names: Vec<&str> = RULE_KINDS.keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect();
+            let names: Vec<&str> = RULE_KINDS.keys.iter().map(|k| k.name).collect();
             let d = Diagnostic::new("C008", "this entry says no rule").at(node.span.start());
             sink.push(d.help(format!("it needs one of {}", names.join(", "))));
         }
@@ -81,7 +83,7 @@ fn rule(node: &Node, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleSpec
     Some(RuleSpec { kind, ..shared })
 }
 
-/// Shared keys that mean nothing for the kind, or not yet.
+/// Shared keys that mean nothing for the kind.
 fn shared_fits(kind: &RuleKind, shared: &RuleSpec, e: &Entry, entries: &[Entry], sink: &mut Sink) {
     let row_rule = match kind {
         RuleKind::Expression(_) | RuleKind::Unique(_) => true,
@@ -94,11 +96,13 @@ fn shared_fits(kind: &RuleKind, shared: &RuleSpec, e: &Entry, entries: &[Entry],
                 let d = Diagnostic::new("C004", format!("`{}` is about the dataset as a whole; no row of it can be tolerated", e.key));
                 sink.push(d.at(other.key_span).help("widen its bounds instead"));
             }
-            "when" if !matches!(kind, RuleKind::Expression(_)) => {
-                sink.push(not_supported(&format!("`when` on a rule `{}`", e.key), other.key_span));
+            "when" | "by" if matches!(kind, RuleKind::ColumnCount { .. } | RuleKind::ColumnOrder(_)) => {
+                let d = Diagnostic::new("C004", format!("`{}` is about the columns; it has no rows to choose from", e.key));
+                sink.push(d.at(other.key_span));
             }
-            "by" if !matches!(kind, RuleKind::LabelShare { .. }) => {
-                sink.push(not_supported(&format!("`by` on a rule `{}`", e.key), other.key_span));
+            "by" if shared.tolerance.is_some() && joins_keys(kind) => {
+                let message = format!("`{}` by groups has no tolerance: the groups become a part of the key", e.key);
+                sink.push(Diagnostic::new("C007", message).at(other.key_span).help("leave one of them out"));
             }
             _ => {}
         }
@@ -108,6 +112,36 @@ fn shared_fits(kind: &RuleKind, shared: &RuleSpec, e: &Entry, entries: &[Entry],
     {
         sink.warn(Diagnostic::new("C012", "a tolerance of everything lets every row fail").at(t.span));
     }
+}
+
+/// A rule about keys, to which the columns of `by` are added.
+fn joins_keys(kind: &RuleKind) -> bool {
+    use dataset_rules::DatasetRule as D;
+    matches!(kind, RuleKind::Unique(_) | RuleKind::Dataset(D::SameInput(_) | D::DisjointSplits { .. }))
+}
+
+/// What a column's entry says under `references`, as a rule.
+pub fn references(column: &ColumnSpec, sink: &mut Sink) -> Option<RuleSpec> {
+    let at = column.clause("references")?;
+    let ColumnClause::References(lookup) = &at.value else { return None };
+    if column.is_glob {
+        let d = Diagnostic::new("C004", "`references` of several columns at once").at(at.span);
+        sink.push(d.help("give each column its own entry"));
+        return None;
+    }
+    let name = &column.name;
+    let keys = vec![lookup.key.clone().unwrap_or_else(|| name.value.clone())];
+    let elsewhere = dataset_rules::Elsewhere { columns: vec![name.clone()], files: vec![lookup.file.clone()], keys };
+    Some(RuleSpec {
+        key: "references",
+        kind: RuleKind::Dataset(dataset_rules::DatasetRule::References(elsewhere)),
+        span: at.span,
+        name: None,
+        severity: column.severity,
+        tolerance: column.tolerance.clone(),
+        when: None,
+        by: None,
+    })
 }
 
 fn rows(e: &Entry, sink: &mut Sink) -> Option<RuleKind> {
@@ -192,7 +226,8 @@ fn twice(names: &[At<String>], sink: &mut Sink) {
 fn label_share(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Option<RuleKind> {
     let f = Fields::read(&LABEL_SHARE, "label_share", &e.value, sink)?;
     let (min, max) = (f.get("min").and_then(|e| sink.share(e)), f.get("max").and_then(|e| sink.share(e)));
-    if f.get("min").is_none() && f.get("max").is_none() {
+    let classes = f.get("classes").map(|e| classes(e, sink));
+    if f.get("min").is_none() && f.get("max").is_none() && classes.is_none() {
         no_bounds("label_share", f.span, sink);
     }
     if let (Some(min), Some(max)) = (&min, &max)
@@ -212,7 +247,24 @@ fn label_share(e: &Entry, columns: &[ColumnSpec], sink: &mut Sink) -> Option<Rul
         let d = Diagnostic::new("C008", "`label_share` needs a label, and no column has that role").at(e.key_span);
         sink.push(d.help("add `role: label` to the column that holds the classes"));
     }
-    Some(RuleKind::LabelShare { min: min.map(|m| m.value), max: max.map(|m| m.value) })
+    Some(RuleKind::LabelShare { min: min.map(|m| m.value), max: max.map(|m| m.value), classes: classes.unwrap_or_default() })
+}
+
+/// Bounds by class. At least so much of each, in sum more than everything, can never hold.
+fn classes(e: &Entry, sink: &mut Sink) -> Vec<(At<String>, Shares)> {
+    let Kind::Map(entries) = &e.value.kind else {
+        let d = Diagnostic::new("C004", format!("`classes` wants a map from class to bounds, here is {}", e.value.what()));
+        sink.push(d.at(e.value.span).help("written `classes: {pos: {min: 30%, max: 60%}}`"));
+        return Vec::new();
+    };
+    let read = |e: &Entry| Some((At::new(e.key.clone(), e.key_span), shares(e, sink)?));
+    let out: Vec<(At<String>, Shares)> = entries.iter().filter_map(read).collect();
+    let least: f64 = out.iter().filter_map(|(_, s)| s.min.as_ref()).map(Share::as_f64).sum();
+    if least > 1.0 + 1e-9 {
+        let message = format!("the classes are to take at least {:.1}% of the rows, all together", 100.0 * least);
+        sink.push(Diagnostic::new("C007", message).at(e.value.span));
+    }
+    out
 }
 
 #[cfg(test)]
@@ -256,15 +308,18 @@ mod tests {
     #[test]
     fn shared_keys_that_mean_nothing_are_refused() {
         assert_eq!(codes("rows: {min: 1}, tolerance: 1%"), ["C004"]);
-        assert_eq!(codes("unique: [a], when: b > 1"), ["C005"]);
-        assert_eq!(codes("unique: [a], by: b"), ["C005"]);
+        assert_eq!(codes("unique: [a], when: b > 1"), [""; 0]);
+        assert_eq!(codes("unique: [a], by: b"), [""; 0]);
+        assert_eq!(codes("unique: [a], by: b, tolerance: 1%"), ["C007"]);
+        assert_eq!(codes("column_count: {min: 1}, by: b"), ["C004"]);
+        assert_eq!(codes("column_order: [a], when: b > 1"), ["C004"]);
         assert_eq!(codes("rows: {min: 1}, severity: fatal"), ["C004"]);
         assert_eq!(contract("taster: 1\nrules: [{unique: [a], tolerance: 100%}]\n").warnings.len(), 1);
     }
 
     #[test]
-    fn a_rule_of_a_later_version_is_refused_with_all_else_that_is_wrong() {
-        assert_eq!(codes("near_duplicates: {column: a}, severity: fatal, colour: red"), ["C005", "C004", "C003"]);
+    fn a_rule_that_is_wrong_is_told_with_all_else_that_is_wrong() {
+        assert_eq!(codes("near_duplicates: {column: a}, severity: fatal, colour: red"), ["C004", "C003"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn schema() -> Value {
     out
 }
 
-/// A map with exactly the keys of a section that work today.
+/// A map with exactly the keys of a section that work names.
 fn object(section: &Section) -> Value {
     let needed: Vec<&str> = section.keys.iter().filter(|k| k.needed).map(|k| k.name).collect();
     let mut out = json!({"type": "object", "properties": properties(&[section]), "additionalProperties": false});
@@ -35,7 +35,7 @@ fn object(section: &Section) -> Value {
 }
 
 fn properties(sections: &[&Section]) -> Value {
-    let keys = sections.iter().flat_map(|s| s.keys).filter(|k| !k.is_later());
+    let keys = sections.iter().flat_map(|s| s.keys);
     let described = keys.map(|k| {
         let mut shape = shape(&k.shape);
         shape["description"] = json!(k.doc);
@@ -82,7 +82,7 @@ fn shape(s: &Shape) -> Value {
             json!({"type": "object", "additionalProperties": one})
         }
         Shape::Rules => {
-            let kinds = RULE_KINDS.keys.iter().filter(|k| !k.is_later());
+            let kinds = RULE_KINDS.keys.iter();
             json!({"type": "array", "items": {
                 "type": "object",
                 "properties": properties(&[&RULE_KINDS, &RULE_SHARED]),
@@ -92,7 +92,6 @@ fn shape(s: &Shape) -> Value {
         }
         Shape::Direction => json!({"enum": [true, false, "strictly"]}),
         Shape::Anything => json!({"type": "object"}),
-        Shape::Later => json!(false),
     }
 }
 
@@ -100,15 +99,15 @@ fn shape(s: &Shape) -> Value {
 mod tests {
     use super::*;
 
-    /// Walks a section beside its schema: exactly the keys that work today, each as its shape says.
+    /// Walks a section beside its schema: exactly its keys, each as its shape says.
     fn agree(sections: &[&'static Section], schema: &Value, seen: &mut Vec<&'static str>) {
         let name = sections[0].name;
         let properties = schema["properties"].as_object().unwrap_or_else(|| panic!("{name} has no properties"));
         assert_eq!(schema["additionalProperties"], json!(false), "{name}");
         let keys: Vec<_> = sections.iter().flat_map(|s| s.keys).collect();
-        let today: Vec<&str> = keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect();
-        assert_eq!(properties.keys().map(String::as_str).collect::<Vec<_>>(), today, "{name}");
-        for key in keys.iter().filter(|k| !k.is_later()) {
+        let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
+        assert_eq!(properties.keys().map(String::as_str).collect::<Vec<_>>(), names, "{name}");
+        for key in keys.iter() {
             let property = &properties[key.name];
             assert_eq!(property["description"], json!(key.doc), "{name}: {}", key.name);
             if let Some(required) = schema["required"].as_array() {
@@ -134,10 +133,9 @@ mod tests {
                 let rule = &schema["items"];
                 agree(&[&RULE_KINDS, &RULE_SHARED], rule, seen);
                 let kinds: Vec<&str> = rule["oneOf"].as_array().unwrap().iter().map(|k| k["required"][0].as_str().unwrap()).collect();
-                assert_eq!(kinds, RULE_KINDS.keys.iter().filter(|k| !k.is_later()).map(|k| k.name).collect::<Vec<_>>());
+                assert_eq!(kinds, RULE_KINDS.keys.iter().map(|k| k.name).collect::<Vec<_>>());
             }
             Shape::OneOf(words) => assert_eq!(schema["enum"], json!(words)),
-            Shape::Later => panic!("a later key is in the schema"),
             _ => assert!(schema.as_object().is_some_and(|o| !o.is_empty())),
         }
     }

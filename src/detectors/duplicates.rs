@@ -10,10 +10,7 @@ pub use conflict::{CONFLICT_ENTRY, Conflicts};
 pub use flood::{FLOOD_ENTRY, Flood};
 
 use crate::batch::{Batch, Text};
-use crate::contract::Role;
 use crate::rule::Context;
-
-const TEXT_ROLES: [Role; 5] = [Role::Text, Role::Prompt, Role::Response, Role::Chosen, Role::Rejected];
 
 /// Columns of a text role that hold strings, in schema order.
 fn text_columns(context: &Context<'_>) -> Vec<String> {
@@ -25,7 +22,7 @@ fn text_columns(context: &Context<'_>) -> Vec<String> {
             t => string(t),
         })
     };
-    context.roles.columns.iter().filter(|(n, r)| TEXT_ROLES.contains(r) && is_text(n)).map(|(n, _)| n.clone()).collect()
+    context.roles.columns.iter().filter(|(n, r)| r.is_text() && is_text(n)).map(|(n, _)| n.clone()).collect()
 }
 
 fn texts<'a>(columns: &[String], batch: &'a Batch) -> Vec<Option<Text<'a>>> {

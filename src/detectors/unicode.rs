@@ -43,17 +43,9 @@ pub const CONFUSABLE: Meta = Meta {
 pub const HIDDEN_ENTRY: Entry = Entry { meta: HIDDEN, build: |c| Ok(build(c, Hidden)) };
 pub const CONFUSABLE_ENTRY: Entry = Entry { meta: CONFUSABLE, build: |c| Ok(build(c, Confusable)) };
 
-const TEXT_ROLES: [Role; 5] = [Role::Text, Role::Prompt, Role::Response, Role::Chosen, Role::Rejected];
-
 fn build<R: Rule>(context: &Context<'_>, make: fn(Core) -> R) -> Built {
-    let texts: Vec<String> = context
-        .roles
-        .columns
-        .iter()
-        .filter(|(_, r)| TEXT_ROLES.contains(r))
-        .map(|(n, _)| n.clone())
-        .filter(|n| is_text(context, n))
-        .collect();
+    let texts: Vec<String> =
+        context.roles.columns.iter().filter(|(_, r)| r.is_text()).map(|(n, _)| n.clone()).filter(|n| is_text(context, n)).collect();
     if texts.is_empty() {
         return Built::not_tested("no column holds text (role text, prompt, response, chosen or rejected)");
     }

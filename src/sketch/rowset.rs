@@ -50,6 +50,13 @@ impl RowSet {
             }
         }
     }
+    pub fn len(&self) -> u64 {
+        let rows = |c: &Chunk| match c {
+            Chunk::Sparse(list) => list.len() as u64,
+            Chunk::Dense(bits) => bits.iter().map(|b| u64::from(b.count_ones())).sum(),
+        };
+        self.chunks.values().map(rows).sum()
+    }
     pub fn contains(&self, row: RowId) -> bool {
         let low = (row.row & 0xFFFF) as u16;
         match self.chunks.get(&(row.source, row.row >> 16)) {

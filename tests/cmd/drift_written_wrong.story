@@ -9,7 +9,7 @@ file c.yaml
       - drift: {column: x, columns: [x], baseline: a.csv, statistic: psi, max: 0}
       - drift: {baseline: a.csv, statistic: psi, threshold: 0.2}
       - drift: {column: x, baseline: a.csv, statistic: psi, max: 0.2}
-        when: x > 1
+        tolerance: 1%
 $ taster check a.csv -c c.yaml
 exit 2
 err did you mean `psi`?
@@ -17,4 +17,4 @@ err has both `column` and `columns`
 err two samples never agree
 err `drift` names no column
 err did you mean `max`?
-err `when` on a rule `drift`
+err no row of it can be tolerated

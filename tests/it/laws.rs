@@ -179,6 +179,28 @@ rules:
   - retention: {column: at, max: 100d}
     tolerance: 1%
   - label_share: {max: 40%}
+  - label_share: {classes: {a: {min: 5%}}}
+    when: number > 10
+  - source_share: {column: text, max: 10%}
+  - source_share: {column: label, max: 30%}
+    by: [text]
+  - licence: {column: label, allowed: [a, c]}
+    by: label
+    tolerance: 2%
+  - near_duplicates: {max: 1%}
+  - near_duplicates: {columns: [text, label], max: 1%}
+    by: label
+  - rows: {min: 30}
+    by: [label, key2]
+  - rows: {min: 30}
+    by: label
+  - unique: [text]
+    by: label
+    when: key > 20
+  - gaps: {max: 1d}
+    by: label
+  - cramers_v: {columns: [text, label], max: 0.5}
+    by: label
   - expression: >-
       number > 10 OR label = 'a'
     when: >-
@@ -235,6 +257,9 @@ rules:
   - references: {{columns: [work, {}], in: examples/data/loans.csv, key: [purpose, {}]}}
   - contamination: {{column: work, in: examples/data/loans.csv, key: purpose}}
   - contamination: {{column: purpose, in: [examples/data/loans.csv]}}
+  - flip_rate: {{in: examples/data/loans.csv, max: 1%, label: purpose}}
+  - drift: {{columns: all, baseline: examples/data/loans.csv, statistic: psi, max: 0.2}}
+    by: purpose
 ",
         names[0], names[0], names[0]
     );
