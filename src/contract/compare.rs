@@ -88,7 +88,7 @@ pub fn setting(p: Option<&Entry>, q: Option<&Entry>, t: Option<&DataType>) -> (E
     match (p, q) {
         _ if on(p) && !on(q) => (Effect::Loosened, format!("no longer demanded (it was {})", p.map_or(String::new(), |p| shown(&p.value)))),
         _ if !on(p) && on(q) => (Effect::Tightened, format!("demanded now: {}", q.map_or(String::new(), |q| shown(&q.value)))),
-        (Some(p), Some(q)) => match bounds(&p.value, &q.value, t) {
+        (Some(p), Some(q)) => match bounds(&p.value, &q.value, t, &[]) {
             Some((effect, why)) => (effect, why.unwrap_or_else(|| from_to(Some(p), Some(q)))),
             None => (Effect::Changed, from_to(Some(p), Some(q))),
         },
@@ -96,15 +96,48 @@ pub fn setting(p: Option<&Entry>, q: Option<&Entry>, t: Option<&DataType>) -> (E
     }
 }
 
+/// Lists among the parameters of a rule, with whether one more of them asks for more.
+const LISTS: [(&str, bool); 4] = [("allowed", false), ("consent", true), ("keys", true), ("in", true)];
+
+/// The parameters of a rule: its lists grow or shrink, the rest is bounds.
+pub fn parameters(p: &Entry, q: &Entry) -> (Effect, String) {
+    let (Kind::Map(_), Kind::Map(_)) = (&p.value.kind, &q.value.kind) else { return setting(Some(p), Some(q), None) };
+    let (a, b) = (Map::of(&p.value), Map::of(&q.value));
+    let is_list = |e: Option<&Entry>| e.is_none_or(|e| matches!(e.value.kind, Kind::Seq(_)));
+    let (mut changes, mut apart) = (Vec::new(), Vec::new());
+    for (key, demands) in LISTS {
+        let (x, y) = (a.get(key), b.get(key));
+        if !is_list(x) || !is_list(y) || canon_of(x) == canon_of(y) {
+            continue;
+        }
+        apart.push(key);
+        // A list that was not there asked for nothing, or allowed everything.
+        let (effect, why) = set_change(x, y, None, demands);
+        changes.push((effect, format!("`{key}`: {}", if demands { from_to(x, y) } else { why })));
+    }
+    let keys: BTreeSet<&str> = a.0.iter().chain(b.0).map(|e| e.key.as_str()).filter(|k| !apart.contains(k)).collect();
+    if keys.iter().any(|k| canon_of(a.get(k)) != canon_of(b.get(k))) {
+        let (effect, why) = bounds(&p.value, &q.value, None, &apart).unwrap_or((Effect::Changed, None));
+        changes.push((effect, why.unwrap_or_else(|| from_to(Some(p), Some(q)))));
+    }
+    changes.retain(|(effect, _)| *effect != Effect::Neutral);
+    let effect = match changes.as_slice() {
+        [] => Effect::Neutral,
+        [(first, _), rest @ ..] if rest.iter().all(|(e, _)| e == first) => *first,
+        _ => Effect::Changed,
+    };
+    (effect, changes.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; "))
+}
+
 /// Two ends, each of which may have moved in or out. `None` when the nodes are no bounds, or say
-/// something else that differs.
-fn bounds(p: &Node, q: &Node, t: Option<&DataType>) -> Option<(Effect, Option<String>)> {
+/// something else that differs, outside of what is looked at `apart`.
+fn bounds(p: &Node, q: &Node, t: Option<&DataType>, apart: &[&str]) -> Option<(Effect, Option<String>)> {
     let (Kind::Map(a), Kind::Map(b)) = (&p.kind, &q.kind) else { return None };
     let (a, b) = (Map(a), Map(b));
     const ENDS: [&str; 4] = ["min", "max", "exclusive", "within"];
     let rest = |m: &Map<'_>| -> BTreeSet<String> {
         m.0.iter()
-            .filter(|e| !ENDS.contains(&e.key.as_str()) && !e.value.is_null())
+            .filter(|e| !ENDS.contains(&e.key.as_str()) && !apart.contains(&e.key.as_str()) && !e.value.is_null())
             .map(|e| format!("{}: {}", e.key, canon(&e.value)))
             .collect()
     };

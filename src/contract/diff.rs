@@ -296,7 +296,7 @@ fn rule(x: &Rule<'_>, y: &Rule<'_>, out: &mut Out) {
                 (Effect::Neutral, why) => (Effect::Neutral, why),
                 (effect, _) => (effect, from_to(Some(x.kind), Some(y.kind))),
             },
-            _ => setting(Some(x.kind), Some(y.kind), None),
+            _ => parameters(x.kind, y.kind),
         };
         say(change, &y.kind.key);
     }
@@ -516,6 +516,20 @@ mod tests {
             changes(two, "taster: 1\ncolumns:\n  labels: {type: int8}\n"),
             [(Loosened, "columns.text".into()), (Renamed, "columns.labels".into())]
         );
+    }
+
+    #[test]
+    fn lists_of_a_rule_grow_or_shrink() {
+        let licence = |p: &str| format!("licence: {{column: l, {p}}}");
+        assert_eq!(rule(&licence("allowed: [a]"), &licence("allowed: [b, a]")), [Loosened]);
+        assert_eq!(rule(&licence("allowed: [a, b]"), &licence("allowed: [b]")), [Tightened]);
+        assert_eq!(rule(&licence("allowed: [a], consent: [c]"), &licence("allowed: [a]")), [Loosened]);
+        assert_eq!(rule(&licence("allowed: [a], consent: [c]"), &licence("allowed: [a, b], consent: [c, d]")), [Changed]);
+        assert_eq!(rule("contamination: {column: t, in: [a.csv, b.csv]}", "contamination: {column: t, in: [b.csv]}"), [Loosened]);
+        assert_eq!(rule("references: {column: t, in: a.csv}", "references: {column: t, in: b.csv}"), [Changed]);
+        assert_eq!(rule("disjoint_splits: {keys: [a], split: s}", "disjoint_splits: {keys: [a, b], split: s}"), [Tightened]);
+        assert_eq!(rule("flip_rate: {in: v.csv, max: 1%}", "flip_rate: {in: v.csv, max: 2%}"), [Loosened]);
+        assert_eq!(rule("near_duplicates: {max: 1%}", "near_duplicates: {max: 0.5%}"), [Tightened]);
     }
 
     #[test]
