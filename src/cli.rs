@@ -13,6 +13,7 @@ mod progress;
 mod rules;
 mod schema;
 mod signals;
+mod split;
 
 use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,6 +68,8 @@ enum Verb {
     Drill(drill::Args),
     /// Write a first contract from the data
     Init(init::Args),
+    /// Divide data into clean and quarantined copies, and prove that no row was lost
+    Split(split::Args),
     /// Compare two contracts: tightened, loosened, renamed; exit 1 on a loosening or breaking change
     Diff(diff::Args),
     /// Write what later data is compared with
@@ -213,6 +216,7 @@ fn run(cli: Cli) -> Result<u8> {
         Verb::Check(args) => return check::run(&cli.global, &args),
         Verb::Convert(args) => convert::run(&cli.global, &args),
         Verb::Diff(args) => return diff::run(&cli.global, &args),
+        Verb::Split(args) => split::run(&cli.global, &args),
         Verb::Drill(args) => return drill::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),
         Verb::Profile(args) => profile::run(&args, cli.global.threads()),

@@ -16,6 +16,7 @@ pub mod report;
 pub mod rule;
 pub mod sketch;
 pub mod source;
+pub mod split;
 pub mod stats;
 pub mod verdict;
 

@@ -7,6 +7,8 @@
 mod arrays;
 mod cells;
 mod csv;
+pub mod divide;
+mod divide_parquet;
 mod format;
 mod guard;
 mod hive;
@@ -88,7 +90,14 @@ trait Table: Send + Sync {
     fn digest(&self) -> [u8; 32];
     /// (first row, rows), in order, without gaps.
     fn shards(&self) -> Vec<(u64, u64)>;
+    fn metadata(&self, _key: &str) -> Option<String> {
+        None
+    }
     fn read(&self, first: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()>;
+    /// Writes the file in two halves, in its own format.
+    fn divide(&self, halves: &divide::Halves<'_>) -> Result<()>;
+    /// Of this file or of another one of its format.
+    fn content(&self, path: &std::path::Path) -> Result<divide::Content>;
 }
 
 pub struct Source {
@@ -221,6 +230,11 @@ impl Source {
         }
         let message = format!("{} rows were announced and {} are there", group_digits(shard.rows), group_digits(row - shard.first_row));
         Err(Error::data(&file.path, message).help("the file is damaged; write or fetch it again"))
+    }
+
+    /// What the first file's own metadata says under a key: of Parquet and Arrow files.
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        self.tables.first()?.metadata(key)
     }
 
     /// Hex digest of sorted path, size and footer digest (content hash for text files).

@@ -127,21 +127,22 @@ impl Scope {
         columns
     }
 
+    /// The rows for which `when` is true, all of them without one, and for how many it is null.
+    #[cfg(feature = "polars")]
+    fn selected(&self, batch: &Batch) -> Result<(Option<arrow::buffer::BooleanBuffer>, u64)> {
+        let Some(when) = &self.when else { return Ok((None, 0)) };
+        let truth = when.evaluate(batch)?;
+        Ok((Some(truth.holds), (batch.rows() - truth.known.count_set_bits()) as u64))
+    }
+    #[cfg(not(feature = "polars"))]
+    fn selected(&self, _: &Batch) -> Result<(Option<arrow::buffer::BooleanBuffer>, u64)> {
+        Ok((None, 0))
+    }
+
     /// The rows in question, by group, and how many are left out because `when` or `by` is null.
     fn groups(&self, batch: &Batch) -> Result<(Groups, u64)> {
         let n = batch.rows();
-        let mut left_out = 0;
-        #[cfg(feature = "polars")]
-        let selected = match &self.when {
-            None => None,
-            Some(when) => {
-                let truth = when.evaluate(batch)?;
-                left_out += (n - truth.known.count_set_bits()) as u64;
-                Some(truth.holds)
-            }
-        };
-        #[cfg(not(feature = "polars"))]
-        let selected: Option<arrow::buffer::BooleanBuffer> = None;
+        let (selected, mut left_out) = self.selected(batch)?;
         let rows = (0..n).filter(|i| selected.as_ref().is_none_or(|s| s.value(*i)));
         if self.by.is_empty() {
             let rows: Vec<u32> = rows.map(|i| i as u32).collect();

@@ -5,6 +5,7 @@
 //! Headers are attacker-controlled: the size that they promise must be the file's, so nothing is
 //! allocated that is not there.
 
+use super::divide::{Content, Halves, create, decoded, written};
 use super::guard::Stamp;
 use super::{Rows, Table};
 use crate::error::{Error, Result, group_digits};
@@ -14,7 +15,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -110,6 +111,58 @@ impl Matrix {
         let mut bytes = vec![0; (rows * self.row) as usize];
         file.read_exact(&mut bytes).map_err(failed)?;
         Ok(bytes)
+    }
+
+    /// The header with another number of rows, its length unchanged: numpy leaves room for it.
+    fn header(&self, rows: u64) -> Result<Vec<u8>> {
+        let mut file = self.stamp.reopen(&self.path)?;
+        let mut head = vec![0; self.start as usize];
+        file.read_exact(&mut head).map_err(|e| super::paths::unreadable(&self.path, &e))?;
+        if !head.starts_with(b"\x93NUMPY") {
+            let rows = u32::try_from(rows).map_err(Error::internal)?;
+            head.get_mut(4..8).ok_or_else(|| Error::internal("an IDX file without its sizes"))?.copy_from_slice(&rows.to_be_bytes());
+            return Ok(head);
+        }
+        // Fewer rows never take more digits; the rest is spaces before the line break.
+        let text = String::from_utf8_lossy(&head).into_owned();
+        let changed = || -> Option<Vec<u8>> {
+            let from = head.windows(7).position(|w| w == b"'shape'")?;
+            let open = from + head[from..].iter().position(|b| *b == b'(')? + 1;
+            let digits = head[open..].iter().position(|b| matches!(b, b',' | b')'))?;
+            let mut out = head[..open].to_vec();
+            out.extend_from_slice(rows.to_string().as_bytes());
+            out.extend_from_slice(head[open + digits..].strip_suffix(b"\n").unwrap_or(&head[open + digits..]));
+            out.resize(head.len() - 1, b' ');
+            out.push(b'\n');
+            Some(out)
+        };
+        changed().filter(|h| h.len() == head.len()).ok_or_else(|| damaged(&self.path, &format!("its header has no shape: {text:?}")))
+    }
+
+    fn divide(&self, halves: &Halves<'_>, clean: &Path, quarantined: Option<&Path>) -> Result<()> {
+        let out = quarantined.map_or(0, |_| halves.removed.count);
+        let begin = |path: &Path, rows: u64| -> Result<BufWriter<File>> {
+            let mut file = BufWriter::with_capacity(1 << 18, create(path)?);
+            file.write_all(&self.header(rows)?).map_err(|e| written(path, &e))?;
+            Ok(file)
+        };
+        let mut kept = begin(clean, self.shape[0] - out)?;
+        let mut taken = quarantined.map(|p| begin(p, out)).transpose()?;
+        let block = (BLOCK / self.row).max(1);
+        for first in (0..self.shape[0]).step_by(block as usize) {
+            halves.check_stop()?;
+            let bytes = self.bytes(first, block.min(self.shape[0] - first))?;
+            for (row, bytes) in (first..).zip(bytes.chunks_exact(self.row as usize)) {
+                match (&mut taken, quarantined) {
+                    (Some(file), Some(path)) if halves.removed.contains(row) => file.write_all(bytes).map_err(|e| written(path, &e))?,
+                    _ => kept.write_all(bytes).map_err(|e| written(clean, &e))?,
+                }
+            }
+        }
+        for (file, path) in std::iter::once((kept, clean)).chain(taken.zip(quarantined)) {
+            file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|f| f.sync_all()).map_err(|e| written(path, &e))?;
+        }
+        Ok(())
     }
 
     fn is_image(&self) -> bool {
@@ -265,6 +318,15 @@ impl Table for ArrayFile {
     }
     fn shards(&self) -> Vec<(u64, u64)> {
         (0..self.rows()).step_by(SHARD_ROWS as usize).map(|from| (from, SHARD_ROWS.min(self.rows() - from))).collect()
+    }
+    fn divide(&self, halves: &Halves<'_>) -> Result<()> {
+        self.data.divide(halves, halves.clean, halves.quarantined)?;
+        let Some(labels) = &self.labels else { return Ok(()) };
+        let beside = |path: &Path| labels.path.file_name().map_or_else(|| path.to_owned(), |name| path.with_file_name(name));
+        labels.divide(halves, &beside(halves.clean), halves.quarantined.map(beside).as_deref())
+    }
+    fn content(&self, path: &Path) -> Result<Content> {
+        if path == self.data.path { decoded(self) } else { decoded(&ArrayFile::open(path)?) }
     }
     fn read(&self, first: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()> {
         let block = (BLOCK / self.data.row).max(1);

@@ -3,6 +3,7 @@
 //! stray byte or an open quote is an error that names the line.
 
 use super::cells::{Cells, Kind, readable};
+use super::divide::{Content, Halves};
 use super::format::Packed;
 use super::guard::guarded;
 use super::text::{Place, TextFile, Window};
@@ -20,6 +21,7 @@ const MAX_COLUMNS: usize = 100_000;
 pub(super) struct CsvTable {
     text: TextFile,
     dialect: Dialect,
+    header: bool,
     names: Vec<String>,
     kinds: Vec<Kind>,
     fields: Vec<Field>,
@@ -175,12 +177,12 @@ impl CsvTable {
             return Err(Error::usage("`format.quote` and `format.delimiter` are the same character"));
         }
         let dialect = Dialect { delimiter, quote, nulls: format.nulls.clone().unwrap_or_else(|| vec![String::new()]) };
+        let header = format.header.unwrap_or(true);
         let mut record = Record::default();
         let (mut rows, mut names, mut kinds) = (0u64, Vec::new(), Vec::new());
         while let Some(mut place) = next(&mut window, &dialect, &mut record)? {
             let cells = window.utf8(&record.text, place.line)?;
             if names.is_empty() {
-                let header = format.header.unwrap_or(true);
                 let cells = record.cells(cells).enumerate();
                 names = cells.map(|(i, (name, _))| if header { name.to_owned() } else { format!("column_{}", i + 1) }).collect();
                 kinds = vec![Kind::default(); names.len()];
@@ -207,7 +209,7 @@ impl CsvTable {
                 .help("write the file again, or take it out of the dataset"));
         }
         text.seal(rows, &hash);
-        Ok(CsvTable { text, dialect, names, kinds, fields: Vec::new() })
+        Ok(CsvTable { text, dialect, header, names, kinds, fields: Vec::new() })
     }
 
     /// Settles the columns' types over all files: declared, or fitting every value.
@@ -293,6 +295,15 @@ impl Table for CsvTable {
     }
     fn shards(&self) -> Vec<(u64, u64)> {
         self.text.shards()
+    }
+
+    fn divide(&self, halves: &Halves<'_>) -> Result<()> {
+        let mut record = Record::default();
+        self.text.divide(halves, self.header, &mut |window| Ok(next(window, &self.dialect, &mut record)?.is_some()))
+    }
+    fn content(&self, path: &Path) -> Result<Content> {
+        let mut record = Record::default();
+        self.text.content(path, self.header, &mut |window| Ok(next(window, &self.dialect, &mut record)?.is_some()))
     }
 
     fn read(&self, first: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()> {

@@ -2,12 +2,13 @@
 //! class in the trees that image loaders read (`train/cat/001.png`). A file that does not decode is a
 //! row all the same: what is wrong with it is a finding, not a reason to see nothing.
 
+use super::divide::{Content, Halves, create, whole, written};
 use super::guard::Stamp;
 use super::{Rows, Table, sha256};
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, BinaryViewArray, RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -68,6 +69,23 @@ impl Table for ImageFile {
     }
     fn shards(&self) -> Vec<(u64, u64)> {
         vec![(0, 1)]
+    }
+    fn divide(&self, halves: &Halves<'_>) -> Result<()> {
+        let bytes = self.bytes_of(self.stamp.reopen(&self.path)?)?;
+        // A file is a row: it stands in one half alone.
+        let path = match halves.quarantined {
+            Some(path) if halves.removed.contains(0) => path,
+            _ => halves.clean,
+        };
+        let mut file = create(path)?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(|e| written(path, &e))
+    }
+    fn content(&self, path: &Path) -> Result<Content> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(whole(&bytes)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Content::default()),
+            Err(e) => Err(super::paths::unreadable(path, &e)),
+        }
     }
     fn read(&self, _: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()> {
         if rows == 0 {

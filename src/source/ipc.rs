@@ -2,6 +2,7 @@
 //! opening: they give the row counts, and every length in them is checked against the file's size
 //! before the decoder allocates by it.
 
+use super::divide::{Content, Halves, create, decoded, halve, written};
 use super::guard::{Stamp, guarded};
 use super::{Rows, Table, schema};
 use crate::error::{Error, Result};
@@ -9,10 +10,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
-use arrow::ipc::{root_as_footer, root_as_message};
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use arrow::ipc::{CompressionType, root_as_footer, root_as_message};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 const SHARD_ROWS: u64 = 256 * 1024;
@@ -25,6 +27,61 @@ pub(super) struct IpcTable {
     /// First row of every record batch, and the end.
     starts: Vec<u64>,
     digest: [u8; 32],
+    compression: Option<CompressionType>,
+    metadata: std::collections::HashMap<String, String>,
+}
+
+type Batches = Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>>>;
+/// Schema, whether it is a stream, compression, metadata of the footer.
+type Form<'a> = (&'a arrow::datatypes::Schema, bool, Option<CompressionType>, &'a [(String, String)]);
+
+/// One half of a file while it is written.
+struct Half<'a> {
+    path: &'a Path,
+    out: Writing,
+}
+
+enum Writing {
+    File(FileWriter<BufWriter<File>>),
+    Stream(StreamWriter<BufWriter<File>>),
+}
+
+impl<'a> Half<'a> {
+    fn begin(path: &'a Path, (schema, stream, compression, custom): Form<'_>) -> Result<Half<'a>> {
+        let file = BufWriter::with_capacity(1 << 18, create(path)?);
+        let options = IpcWriteOptions::default().try_with_compression(compression).map_err(Error::internal)?;
+        let out = if stream {
+            Writing::Stream(StreamWriter::try_new_with_options(file, schema, options).map_err(|e| failed(path, e))?)
+        } else {
+            let mut writer = FileWriter::try_new_with_options(file, schema, options).map_err(|e| failed(path, e))?;
+            custom.iter().for_each(|(k, v)| writer.write_metadata(k, v));
+            Writing::File(writer)
+        };
+        Ok(Half { path, out })
+    }
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match &mut self.out {
+            Writing::File(w) => w.write(batch),
+            Writing::Stream(w) => w.write(batch),
+        }
+        .map_err(|e| failed(self.path, e))
+    }
+    fn finish(self) -> Result<()> {
+        let path = self.path;
+        let file = match self.out {
+            Writing::File(w) => w.into_inner(),
+            Writing::Stream(w) => w.into_inner(),
+        };
+        let file = file.map_err(|e| failed(path, e))?;
+        file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|f| f.sync_all()).map_err(|e| written(path, &e))
+    }
+}
+
+fn failed(path: &Path, e: ArrowError) -> Error {
+    match e {
+        ArrowError::IoError(_, e) => written(path, &e),
+        e => Error::internal(e),
+    }
 }
 
 fn damaged(path: &Path, e: impl std::fmt::Display) -> Error {
@@ -40,7 +97,8 @@ impl IpcTable {
             let mut magic = [0; 6];
             file.read_exact(&mut magic).map_err(|e| damaged(path, e))?;
             let stream = &magic != b"ARROW1";
-            let (rows, digest) = if stream { walk_stream(path, &mut file, stamp.bytes)? } else { walk_file(path, &mut file, stamp.bytes)? };
+            let (rows, digest, compression) =
+                if stream { walk_stream(path, &mut file, stamp.bytes)? } else { walk_file(path, &mut file, stamp.bytes)? };
             let mut starts = vec![0u64];
             for n in rows {
                 let end = u64::try_from(n).ok().and_then(|n| starts.last().copied().unwrap_or(0).checked_add(n));
@@ -54,18 +112,23 @@ impl IpcTable {
                 true => StreamReader::try_new(BufReader::new(file), None).map(|r| r.schema()),
                 false => FileReader::try_new(BufReader::new(file), None).map(|r| r.schema()),
             };
-            let fields: Vec<Field> = found.map_err(|e| damaged(path, e))?.fields().iter().map(|f| schema::canonical(f)).collect();
+            let found = found.map_err(|e| damaged(path, e))?;
+            let fields: Vec<Field> = found.fields().iter().map(|f| schema::canonical(f)).collect();
             schema::unique_names(path, &fields)?;
-            Ok(IpcTable { path: path.to_owned(), stamp, stream, fields, starts, digest })
+            Ok(IpcTable {
+                path: path.to_owned(),
+                stamp,
+                stream,
+                fields,
+                starts,
+                digest,
+                compression,
+                metadata: found.metadata().clone().into(),
+            })
         })
     }
 
-    fn batches(
-        &self,
-        file: File,
-        from: usize,
-        columns: &[usize],
-    ) -> Result<Box<dyn Iterator<Item = std::result::Result<RecordBatch, ArrowError>>>> {
+    fn batches(&self, file: File, from: usize, columns: &[usize]) -> Result<Batches> {
         let columns = Some(columns.to_vec());
         let input = BufReader::with_capacity(256 << 10, file);
         let bad = |e| damaged(&self.path, e);
@@ -91,7 +154,7 @@ fn number(bytes: &[u8]) -> u32 {
     bytes.first_chunk().map_or(0, |b| u32::from_le_bytes(*b))
 }
 
-type Walked = (Vec<i64>, [u8; 32]);
+type Walked = (Vec<i64>, [u8; 32], Option<CompressionType>);
 
 /// By the footer: blocks, and the header of each.
 fn walk_file(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
@@ -104,7 +167,7 @@ fn walk_file(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
     let at = start.checked_sub(length).ok_or_else(|| damaged(path, format!("the footer claims {length} bytes, the file has {size}")))?;
     let bytes = take(path, file, at, length, size)?;
     let footer = root_as_footer(&bytes).map_err(|e| damaged(path, e))?;
-    let mut rows = Vec::new();
+    let (mut rows, mut compression) = (Vec::new(), None);
     let dictionaries = footer.dictionaries().into_iter().flatten().map(|b| (b, false));
     for (block, data) in dictionaries.chain(footer.recordBatches().into_iter().flatten().map(|b| (b, true))) {
         let parts =
@@ -117,15 +180,17 @@ fn walk_file(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
         let head = if number(&head) == u32::MAX { head.get(8..) } else { head.get(4..) };
         let message = root_as_message(head.unwrap_or_default()).map_err(|e| damaged(path, e))?;
         if data {
-            rows.push(message.header_as_record_batch().ok_or_else(|| damaged(path, "a block is no record batch"))?.length());
+            let batch = message.header_as_record_batch().ok_or_else(|| damaged(path, "a block is no record batch"))?;
+            compression = compression.or(batch.compression().map(|c| c.codec()));
+            rows.push(batch.length());
         }
     }
-    Ok((rows, super::sha256(&[bytes, tail].concat())))
+    Ok((rows, super::sha256(&[bytes, tail].concat()), compression))
 }
 
 /// Message after message. A stream has no footer, so all its bytes are its digest.
 fn walk_stream(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
-    let (mut at, mut rows, mut first) = (0, Vec::new(), true);
+    let (mut at, mut rows, mut first, mut compression) = (0, Vec::new(), true, None);
     loop {
         if at == size {
             // Legal on a pipe; in a file nothing else would tell a stream that was cut short.
@@ -154,6 +219,7 @@ fn walk_stream(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
             .filter(|e| *e <= size)
             .ok_or_else(|| damaged(path, "a message lies beyond its end"))?;
         if let Some(batch) = message.header_as_record_batch() {
+            compression = compression.or(batch.compression().map(|c| c.codec()));
             rows.push(batch.length());
         }
     }
@@ -162,7 +228,7 @@ fn walk_stream(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
     let mut buffer = vec![0; 256 << 10];
     loop {
         match file.read(&mut buffer).map_err(|e| damaged(path, e))? {
-            0 => return Ok((rows, hash.finalize().into())),
+            0 => return Ok((rows, hash.finalize().into(), compression)),
             n => hash.update(&buffer[..n]),
         }
     }
@@ -181,6 +247,9 @@ impl Table for IpcTable {
     fn digest(&self) -> [u8; 32] {
         self.digest
     }
+    fn metadata(&self, key: &str) -> Option<String> {
+        self.metadata.get(key).cloned()
+    }
 
     /// Whole record batches, joined when small. A stream can only be read from its start, so the
     /// pieces of one are few.
@@ -198,6 +267,45 @@ impl Table for IpcTable {
             shards.push((first, self.rows() - first));
         }
         shards
+    }
+
+    /// In the file's own form (file or stream), compression and record batches.
+    fn divide(&self, halves: &Halves<'_>) -> Result<()> {
+        let bad = |e| damaged(&self.path, e);
+        let file = BufReader::with_capacity(256 << 10, self.stamp.reopen(&self.path)?);
+        let (schema, custom, mut read) = guarded(&self.path, || {
+            if self.stream {
+                let reader = StreamReader::try_new(file, None).map_err(bad)?;
+                return Ok((reader.schema(), Vec::new(), Box::new(reader) as Batches));
+            }
+            let reader = FileReader::try_new(file, None).map_err(bad)?;
+            let mut custom: Vec<(String, String)> = reader.custom_metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            custom.sort();
+            Ok((reader.schema(), custom, Box::new(reader) as Batches))
+        })?;
+        let form = (&*schema, self.stream, self.compression, custom.as_slice());
+        let mut clean = Half::begin(halves.clean, form)?;
+        let mut out = halves.quarantined.map(|path| Half::begin(path, form)).transpose()?;
+        let mut row = 0;
+        while let Some(batch) = guarded(&self.path, || read.next().transpose().map_err(bad))? {
+            halves.check_stop()?;
+            if row + batch.num_rows() as u64 > self.rows() {
+                return Err(damaged(&self.path, "more rows than its batches promise"));
+            }
+            let (kept, taken) = halve(&batch, halves.removed, row)?;
+            row += batch.num_rows() as u64;
+            match (&mut out, taken) {
+                (Some(out), Some(taken)) => out.write(&taken)?,
+                (None, Some(_)) => return Err(Error::internal("a row to take out, and no place for it")),
+                _ => {}
+            }
+            kept.map_or(Ok(()), |kept| clean.write(&kept))?;
+        }
+        clean.finish()?;
+        out.map_or(Ok(()), Half::finish)
+    }
+    fn content(&self, path: &Path) -> Result<Content> {
+        if path == self.path { decoded(self) } else { decoded(&IpcTable::open(path)?) }
     }
 
     fn read(&self, first: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()> {

@@ -4,6 +4,7 @@
 //! an error, because loaders disagree on which value counts. Depth is bounded by the parser (128).
 
 use super::cells::{Cells, readable};
+use super::divide::{Content, Halves};
 use super::format::Packed;
 use super::guard::guarded;
 use super::text::{Place, TextFile, Window};
@@ -411,6 +412,16 @@ impl<'de> Visitor<'de> for Fill<'_> {
     }
 }
 
+/// Reads a value and keeps nothing.
+struct Skip;
+
+impl<'de> DeserializeSeed<'de> for Skip {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> std::result::Result<(), D::Error> {
+        d.deserialize_ignored_any(IgnoredAny).map(|_| ())
+    }
+}
+
 /// Feeds the next line that is not blank to the seed. The line must be one object and no more.
 fn next<S>(window: &mut Window, seed: S) -> Result<Option<(Place, usize)>>
 where
@@ -517,6 +528,13 @@ impl Table for JsonTable {
     }
     fn shards(&self) -> Vec<(u64, u64)> {
         self.text.shards()
+    }
+
+    fn divide(&self, halves: &Halves<'_>) -> Result<()> {
+        self.text.divide(halves, false, &mut |window| Ok(next(window, Skip)?.is_some()))
+    }
+    fn content(&self, path: &Path) -> Result<Content> {
+        self.text.content(path, false, &mut |window| Ok(next(window, Skip)?.is_some()))
     }
 
     fn read(&self, first: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()> {

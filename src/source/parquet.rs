@@ -2,6 +2,7 @@
 //! anything is allocated by it. Shards are row ranges: small row groups are joined and huge ones
 //! split, by the footer alone, so the plan does not depend on the number of threads.
 
+use super::divide::{Content, Halves, decoded};
 use super::guard::{Stamp, guarded};
 use super::schema;
 use super::{Rows, Table};
@@ -31,23 +32,23 @@ const MAX_PIECES_NESTED: u64 = 4;
 const BATCH_BYTES: u64 = 16 << 20;
 
 pub(super) struct ParquetTable {
-    path: PathBuf,
-    stamp: Stamp,
+    pub(super) path: PathBuf,
+    pub(super) stamp: Stamp,
     metadata: ArrowReaderMetadata,
     fields: Vec<Field>,
     /// First row of every row group, and the end.
-    starts: Vec<u64>,
+    pub(super) starts: Vec<u64>,
     digest: [u8; 32],
 }
 
 /// Reads at positions, so that the columns of a batch share one handle, and refuses a length that
 /// the file does not have before it allocates.
-struct At {
-    file: Arc<File>,
-    len: u64,
+pub(super) struct At {
+    pub file: Arc<File>,
+    pub len: u64,
 }
 
-struct From {
+pub(super) struct From {
     file: Arc<File>,
     position: u64,
 }
@@ -97,7 +98,7 @@ impl ChunkReader for At {
     }
 }
 
-fn damaged(path: &Path, e: impl std::fmt::Display) -> Error {
+pub(super) fn damaged(path: &Path, e: impl std::fmt::Display) -> Error {
     Error::data(path, format!("the Parquet file is damaged or cut short: {e}")).help("write or fetch the file again")
 }
 
@@ -196,6 +197,10 @@ impl Table for ParquetTable {
     fn digest(&self) -> [u8; 32] {
         self.digest
     }
+    fn metadata(&self, key: &str) -> Option<String> {
+        let all = self.metadata.metadata().file_metadata().key_value_metadata()?;
+        all.iter().find(|kv| kv.key == key)?.value.clone()
+    }
 
     fn shards(&self) -> Vec<(u64, u64)> {
         let nested = self.metadata.parquet_schema().columns().iter().any(|c| c.max_rep_level() > 0);
@@ -227,6 +232,13 @@ impl Table for ParquetTable {
             shards.push((first, rows));
         }
         shards
+    }
+
+    fn divide(&self, halves: &Halves<'_>) -> Result<()> {
+        super::divide_parquet::divide(self, halves)
+    }
+    fn content(&self, path: &Path) -> Result<Content> {
+        if path == self.path { decoded(self) } else { decoded(&ParquetTable::open(path)?) }
     }
 
     fn read(&self, first: u64, rows: u64, columns: &[usize], f: Rows<'_>) -> Result<()> {

@@ -2,8 +2,9 @@
 //! that grows with the longest record, never with the file. Places at which a read may start are
 //! noted while the file is scanned once at opening, so that later reads share it among cores.
 
+use super::divide::{Content, Halves, TextOut, record};
 use super::format::Packed;
-use super::guard::Stamp;
+use super::guard::{Stamp, guarded};
 use crate::error::{Error, Result};
 use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
@@ -104,7 +105,17 @@ impl TextFile {
                 ended: false,
             }),
         };
-        Ok(Window { input, path: self.path.clone(), buffer: vec![0; WINDOW], start: 0, end: 0, offset: 0, line: 1, ended: false })
+        Ok(Window {
+            input,
+            path: self.path.clone(),
+            buffer: vec![0; WINDOW],
+            start: 0,
+            end: 0,
+            offset: 0,
+            line: 1,
+            ended: false,
+            tap: None,
+        })
     }
 
     fn seekable(&self) -> bool {
@@ -150,6 +161,91 @@ impl TextFile {
             window.consume(n);
         }
         Ok((window, place))
+    }
+}
+
+/// Consumes the next record, with the blank lines before it; `false` at the end.
+pub(super) type NextRecord<'a> = &'a mut dyn FnMut(&mut Window) -> Result<bool>;
+
+/// The file as it stands, record by record.
+impl TextFile {
+    /// Of this file or of another of its kind.
+    fn tapped(&self, path: &Path) -> Result<Window> {
+        let file =
+            if path == self.path { self.stamp.reopen(path)? } else { File::open(path).map_err(|e| super::paths::unreadable(path, &e))? };
+        let mut window = self.window(file, None)?;
+        window.path = path.to_owned();
+        window.tap = Some(Vec::new());
+        window.skip_mark()?;
+        Ok(window)
+    }
+
+    /// The byte order mark that a decoder takes off; UTF-8 keeps its own in the window.
+    fn mark(&self) -> Result<Option<[u8; 2]>> {
+        let Some(encoding) = self.encoding else { return Ok(None) };
+        let plain = TextFile { path: self.path.clone(), encoding: None, places: Vec::new(), ..*self };
+        let mut window = plain.window(self.stamp.reopen(&self.path)?, None)?;
+        window.more(|_| None)?;
+        let mark = if encoding == encoding_rs::UTF_16LE { [0xff, 0xfe] } else { [0xfe, 0xff] };
+        let wide = encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE;
+        Ok((wide && window.bytes().starts_with(&mark)).then_some(mark))
+    }
+
+    pub fn divide(&self, halves: &Halves<'_>, header: bool, next: NextRecord<'_>) -> Result<()> {
+        guarded(&self.path, || {
+            let open = |path| TextOut::create(path, self.packed, self.encoding);
+            let (mut clean, mut out) = (open(halves.clean)?, halves.quarantined.map(open).transpose()?);
+            if let Some(mark) = self.mark()? {
+                clean.raw(&mark)?;
+                out.as_mut().map_or(Ok(()), |o| o.raw(&mark))?;
+            }
+            let mut window = self.tapped(&self.path)?;
+            if header {
+                next(&mut window)?;
+            }
+            // The mark and the header stand in both.
+            let head = std::mem::take(window.tap.get_or_insert_default());
+            clean.text(&head)?;
+            out.as_mut().map_or(Ok(()), |o| o.text(&head))?;
+            let mut row = 0;
+            while next(&mut window)? {
+                let tap = window.tap.get_or_insert_default();
+                match &mut out {
+                    Some(out) if row < self.rows && halves.removed.contains(row) => out.text(tap)?,
+                    _ => clean.text(tap)?,
+                }
+                tap.clear();
+                row += 1;
+                if row % 1024 == 0 {
+                    halves.check_stop()?;
+                }
+            }
+            // Blank lines at the end.
+            clean.text(window.tap.get_or_insert_default())?;
+            if row != self.rows {
+                return Err(Error::data(&self.path, "the file changed during the run").help("run again when nobody writes to the dataset"));
+            }
+            clean.finish()?;
+            out.map_or(Ok(()), TextOut::finish)
+        })
+    }
+
+    pub fn content(&self, path: &Path, header: bool, next: NextRecord<'_>) -> Result<Content> {
+        guarded(path, || {
+            let mut window = self.tapped(path)?;
+            if header {
+                next(&mut window)?;
+            }
+            window.tap.get_or_insert_default().clear();
+            let mut content = Content::default();
+            while next(&mut window)? {
+                let tap = window.tap.get_or_insert_default();
+                let blank = tap.iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+                content.add(record(&tap[blank..]));
+                tap.clear();
+            }
+            Ok(content)
+        })
     }
 }
 
@@ -209,6 +305,8 @@ pub(super) struct Window {
     /// The line at which the window starts, from 1.
     pub line: u64,
     ended: bool,
+    /// What was consumed, for whoever copies it.
+    tap: Option<Vec<u8>>,
 }
 
 impl Window {
@@ -256,6 +354,9 @@ impl Window {
     }
 
     pub fn consume(&mut self, n: usize) {
+        if let Some(tap) = &mut self.tap {
+            tap.extend_from_slice(&self.buffer[self.start..self.start + n]);
+        }
         self.line += memchr::memchr_iter(b'\n', &self.buffer[self.start..self.start + n]).count() as u64;
         self.offset += n as u64;
         self.start += n;

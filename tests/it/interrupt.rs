@@ -62,6 +62,58 @@ fn a_killed_run_leaves_nothing_half_written() {
     assert!(caught > 0, "no run was caught in the middle");
 }
 
+/// Nothing, or an older split as it was, or a complete new one; and the next run succeeds.
+#[test]
+fn a_killed_split_leaves_nothing_half_written_and_the_next_succeeds() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = large_table(folder.path());
+    let rows = std::fs::read_to_string(&data).expect("the table").lines().count() - 1;
+    let list: String = (0..rows).step_by(7).map(|r| format!("large.csv,{r},quarantine\n")).collect();
+    std::fs::write(folder.path().join("list.csv"), format!("file,row,action\n{list}")).expect("room for a list");
+    let split = || {
+        let mut c = taster(folder.path());
+        c.args(["split", "large.csv", "--quarantine", "list.csv", "--out", "out", "--overwrite"]);
+        c.stdout(Stdio::piped()).stderr(Stdio::piped());
+        c
+    };
+    let out = folder.path().join("out");
+    let whole = |what: &str| {
+        let Ok(text) = std::fs::read_to_string(out.join("split.json")) else { return false };
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{what}: half a summary: {e}"));
+        for side in ["clean", "quarantined"] {
+            let lines =
+                std::fs::read_to_string(out.join(side).join("large.csv")).expect("a half that the summary tells of").lines().count();
+            assert_eq!(told[side]["rows"], lines as u64 - 1, "{what}: {side}");
+        }
+        true
+    };
+    let clock = std::time::Instant::now();
+    assert!(split().output().expect("taster runs").status.success() && whole("first"));
+    let full = clock.elapsed();
+    let (mut caught, moments) = (0, 16);
+    for moment in 0..moments {
+        let mut child = split().spawn().expect("taster runs");
+        std::thread::sleep(full * moment / moments);
+        caught += u32::from(child.try_wait().expect("a child to ask").is_none());
+        let _ = child.kill();
+        child.wait().expect("a child to wait for");
+        whole(&format!("killed at {moment} of {moments}"));
+        // Every third time what was left meets a new run, otherwise another kill.
+        if moment % 3 == 0 {
+            let next = split().output().expect("taster runs");
+            assert!(next.status.success() && whole("next"), "{}", show(&next));
+        }
+    }
+    assert!(caught > 0, "no run was caught in the middle");
+    // Two at once: one of them is told to wait, or came later.
+    let (a, b) = (split().spawn().expect("taster runs"), split().spawn().expect("taster runs"));
+    let ended = [a, b].map(|c| c.wait_with_output().expect("a child to wait for"));
+    assert!(ended.iter().any(|o| o.status.success()) && whole("two at once"));
+    for o in ended.iter().filter(|o| !o.status.success()) {
+        assert!(o.status.code() == Some(2) && String::from_utf8_lossy(&o.stderr).contains("another run is writing there"), "{}", show(o));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_stops_with_code_2_and_writes_nothing() {
