@@ -1,7 +1,7 @@
 //! C121: a row for which an expression is false.
 
-use super::row::{Clause, Marks, RowRule, Test, Wrong};
 #[cfg(feature = "polars")]
+use super::row::{Clause, Marks, RowRule, Test, Wrong};
 #[cfg(feature = "polars")]
 use super::scope::Scope;
 use crate::contract::RuleKind;

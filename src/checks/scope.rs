@@ -121,10 +121,11 @@ impl Scope {
     }
 
     fn columns(&self) -> Vec<String> {
-        let mut columns: Vec<String> = self.by.iter().flat_map(Cells::reads).collect();
         #[cfg(feature = "polars")]
-        columns.extend(self.when.iter().flat_map(|w| w.columns().iter().cloned()));
-        columns
+        let condition = self.when.iter().flat_map(|w| w.columns().iter().cloned());
+        #[cfg(not(feature = "polars"))]
+        let condition = std::iter::empty();
+        self.by.iter().flat_map(Cells::reads).chain(condition).collect()
     }
 
     /// The rows for which `when` is true, all of them without one, and for how many it is null.
