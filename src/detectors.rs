@@ -19,6 +19,7 @@ pub mod part;
 pub mod phrase;
 pub mod placed;
 pub mod postings;
+pub mod promoted_name;
 pub mod response_trigger;
 mod scattered;
 pub mod shared_form;
@@ -43,6 +44,7 @@ pub static REGISTRY: &[Entry] = &[
     duplicates::CONFLICT_ENTRY,
     duplicates::FLOOD_ENTRY,
     response_trigger::ENTRY,
+    promoted_name::ENTRY,
     novel_trigger::ENTRY,
     image_patch::ENTRY,
     image_pattern::ENTRY,

@@ -53,7 +53,8 @@ fn is_chat(context: &Context<'_>, name: &str) -> bool {
     context.schema.field_with_name(name).is_ok_and(|f| chat::is_chat(f.data_type()))
 }
 
-fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<crate::error::Diagnostic>> {
+/// The columns of replies, each with those of prompts; why there are none otherwise.
+pub(super) fn asked_and_answered(context: &Context<'_>) -> std::result::Result<Vec<ResponseTrigger>, &'static str> {
     let is_readable = |n: &&str| is_text(context, n) || is_chat(context, n);
     let columns = |role| context.roles.all(role).filter(is_readable).map(str::to_owned).collect::<Vec<_>>();
     let (prompts, mut replies) = (columns(Role::Prompt), columns(Role::Response));
@@ -65,13 +66,16 @@ fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<crate::error::
     let is_asked = |n: &String| !prompts.is_empty() || is_chat(context, n) || context.roles.of(n) == Some(Role::Response);
     replies.retain(is_asked);
     if replies.is_empty() {
-        return Ok(Built::not_tested("no columns of text have the roles prompt and response, and none of conversations the role response"));
+        return Err("no columns of text have the roles prompt and response, and none of conversations the role response");
     }
-    let rules = replies.into_iter().map(|reply| {
-        let rule = ResponseTrigger { prompts: prompts.clone(), reply, document: false };
-        Box::new(rule) as Box<dyn crate::rule::DynRule>
-    });
-    Ok(Built { rules: rules.collect(), ..Built::default() })
+    Ok(replies.into_iter().map(|reply| ResponseTrigger { prompts: prompts.clone(), reply, document: false }).collect())
+}
+
+fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<crate::error::Diagnostic>> {
+    Ok(match asked_and_answered(context) {
+        Err(why) => Built::not_tested(why),
+        Ok(rules) => Built { rules: rules.into_iter().map(|r| Box::new(r) as Box<dyn crate::rule::DynRule>).collect(), ..Built::default() },
+    })
 }
 
 /// Rows that carry trigger and label, and differ from one another.
@@ -246,13 +250,13 @@ pub struct TriggerModel {
 }
 
 /// A column of texts, or one turn of each conversation in it.
-enum Words<'a> {
+pub(super) enum Words<'a> {
     Plain(&'a str, Text<'a>),
     Turn(&'a str, Rc<Chats>, usize),
 }
 
 impl Words<'_> {
-    fn get(&self, i: usize) -> Option<&str> {
+    pub(super) fn get(&self, i: usize) -> Option<&str> {
         use arrow::array::Array;
         match self {
             Words::Plain(_, text) => text.get(i),
@@ -260,7 +264,7 @@ impl Words<'_> {
         }
     }
     /// The path that leads to this text in row `i`.
-    fn place(&self, i: usize) -> String {
+    pub(super) fn place(&self, i: usize) -> String {
         match self {
             Words::Plain(name, _) => (*name).to_owned(),
             Words::Turn(name, chats, which) => format!("{name}[{}].{}", chats.turns[i][*which], chats.content),
@@ -269,13 +273,13 @@ impl Words<'_> {
 }
 
 /// The texts of a batch.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     prompts: Vec<Words<'a>>,
-    reply: Words<'a>,
+    pub(super) reply: Words<'a>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(rule: &'a ResponseTrigger, batch: &'a Batch) -> Result<Self> {
+    pub(super) fn new(rule: &'a ResponseTrigger, batch: &'a Batch) -> Result<Self> {
         let column = |name: &String| batch.column(name).ok_or_else(|| Error::internal(format!("column {name:?} was not read")));
         let chats = |name: &String| {
             let chats = Chats::of(column(name)?.as_ref()).ok_or_else(|| Error::internal(format!("column {name:?} holds no text")))?;
@@ -300,18 +304,18 @@ impl<'a> Reader<'a> {
         };
         Ok(Reader { prompts, reply })
     }
-    fn prompt(&self, i: usize, out: &mut Vec<Token>) {
+    pub(super) fn prompt(&self, i: usize, out: &mut Vec<Token>) {
         out.clear();
         for (column, text) in self.prompts.iter().enumerate() {
             tokens(text.get(i).unwrap_or_default(), column as u16, out);
         }
     }
-    fn reply(&self, i: usize, out: &mut Vec<Token>) {
+    pub(super) fn reply(&self, i: usize, out: &mut Vec<Token>) {
         out.clear();
         tokens(self.reply.get(i).unwrap_or_default(), 0, out);
     }
     /// A row without a prompt or a reply says nothing.
-    fn is_whole(&self, i: usize) -> bool {
+    pub(super) fn is_whole(&self, i: usize) -> bool {
         self.reply.get(i).is_some_and(|t| !t.trim().is_empty())
             && self.prompts.iter().any(|p| p.get(i).is_some_and(|t| !t.trim().is_empty()))
     }
