@@ -291,14 +291,19 @@ fn the_fingerprint_knows_names_and_content() {
     assert!(Path::new(&a).exists() && print(&a).len() == 64);
 }
 
+/// Keeps a folder for as long as the test runs, whose thread is its own.
+fn kept(dir: tempfile::TempDir) {
+    thread_local!(static KEPT: std::cell::RefCell<Vec<tempfile::TempDir>> = const { std::cell::RefCell::new(Vec::new()) });
+    KEPT.with_borrow_mut(|kept| kept.push(dir));
+}
+
 // CSV
 
 fn csv(text: impl AsRef<[u8]>) -> Result<Source> {
     let dir = folder();
     let path = write(&dir, "a.csv", text);
     let source = open(&[&path]);
-    // The folder must outlive the reads; tests are short-lived, so is the leak.
-    std::mem::forget(dir);
+    kept(dir);
     source
 }
 
@@ -473,7 +478,7 @@ fn jsonl(text: impl AsRef<[u8]>) -> Result<Source> {
     let dir = folder();
     let path = write(&dir, "a.jsonl", text);
     let source = open(&[&path]);
-    std::mem::forget(dir);
+    kept(dir);
     source
 }
 
