@@ -313,8 +313,12 @@ fn hashes(array: &ArrayRef) -> Result<Vec<u128>> {
             Some(width @ (1 | 2 | 4 | 8)) => {
                 let data = array.to_data();
                 let bytes = &data.buffers()[0].as_slice()[data.offset() * width..][..n * width];
-                let number = |b: &[u8]| b.iter().rev().fold(0_u64, |v, b| v << 8 | u64::from(*b));
-                bytes.chunks_exact(width).map(|b| wide(number(b))).collect()
+                match width {
+                    8 => bytes.as_chunks::<8>().0.iter().map(|b| wide(u64::from_le_bytes(*b))).collect(),
+                    4 => bytes.as_chunks::<4>().0.iter().map(|b| wide(u32::from_le_bytes(*b).into())).collect(),
+                    2 => bytes.as_chunks::<2>().0.iter().map(|b| wide(u16::from_le_bytes(*b).into())).collect(),
+                    _ => bytes.iter().map(|b| wide((*b).into())).collect(),
+                }
             }
             Some(width) => {
                 let data = array.to_data();
