@@ -12,16 +12,18 @@ use super::divide::{Halves, Removed, create, written};
 use super::guard::guarded;
 use super::parquet::{At, ParquetTable, damaged};
 use crate::error::{Error, Result};
+use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::column::writer::ColumnCloseResult;
+use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer, get_typed_column_writer_mut};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use rayon::prelude::*;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -108,6 +110,7 @@ fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
     };
     let mut clean = begin(halves.clean)?;
     let mut out = halves.quarantined.map(begin).transpose()?;
+    let quarantined = halves.quarantined.unwrap_or(halves.clean);
     let chunks = at()?;
     let reader = SerializedFileReader::new(at()?).map_err(bad)?;
     for (index, group) in metadata.row_groups().iter().enumerate() {
@@ -130,19 +133,32 @@ fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
                 Some((path, out)) => Some(out.next_row_group().map_err(|e| unwritten(path, e))?),
                 None => None,
             };
-            let source = reader.get_row_group(index).map_err(bad)?;
-            for column in 0..group.num_columns() {
+            let plan = Plan {
+                path: &table.path,
+                removed: halves.removed,
+                first,
+                rows,
+                kept: kept_group.is_some(),
+                taken: taken_group.is_some(),
+                properties: &properties,
+            };
+            let columns: Vec<usize> = (0..group.num_columns()).collect();
+            // As many columns at once as there are threads: their chunks are what is held.
+            for some in columns.chunks(rayon::current_num_threads().max(1)) {
                 halves.check_stop()?;
-                let reader = source.get_column_reader(column).map_err(bad)?;
-                let bytes = u64::try_from(group.column(column).uncompressed_size()).unwrap_or(0) / rows;
-                let plan = Plan {
-                    path: &table.path,
-                    removed: halves.removed,
-                    first,
-                    rows,
-                    batch: (BYTES / bytes.max(1)).clamp(1, RECORDS) as usize,
-                };
-                plan.column(reader, (&mut kept_group, halves.clean), (&mut taken_group, halves.quarantined.unwrap_or(halves.clean)))?;
+                let parts = some.par_iter().map(|column| {
+                    guarded(&table.path, || {
+                        let source = reader.get_row_group(index).map_err(bad)?;
+                        plan.column(source.get_column_reader(*column).map_err(bad)?, group.column(*column))
+                    })
+                });
+                for (kept, taken) in parts.collect::<Result<Vec<_>>>()? {
+                    for (group, part, path) in [(&mut kept_group, kept, halves.clean), (&mut taken_group, taken, quarantined)] {
+                        if let (Some(group), Some((bytes, close))) = (group, part) {
+                            group.append_column(&bytes, close).map_err(|e| unwritten(path, e))?;
+                        }
+                    }
+                }
             }
             if let Some(group) = taken_group {
                 group.close().map_err(|e| unwritten(halves.quarantined.unwrap_or(halves.clean), e))?;
@@ -189,41 +205,54 @@ struct Plan<'a> {
     removed: &'a Removed,
     first: u64,
     rows: u64,
-    batch: usize,
+    /// Which halves have rows.
+    kept: bool,
+    taken: bool,
+    properties: &'a WriterPropertiesPtr,
 }
 
-/// The writer of a column, and the file it writes.
-type To<'g, 'w> = (Option<&'g mut SerializedColumnWriter<'w>>, &'g Path);
-type Target<'g, 'w> = (&'g mut Option<SerializedRowGroupWriter<'w, BufWriter<File>>>, &'g Path);
+/// An encoded column chunk, and what stands in the footer about it.
+type Chunk = (Bytes, ColumnCloseResult);
+type To<'g, 'w> = Option<&'g mut ColumnWriter<'w>>;
 
 impl Plan<'_> {
-    fn column(&self, reader: ColumnReader, kept: Target<'_, '_>, taken: Target<'_, '_>) -> Result<()> {
-        let mut a = match kept.0 {
-            Some(group) => group.next_column().map_err(|e| unwritten(kept.1, e))?,
-            None => None,
-        };
-        let mut b = match taken.0 {
-            Some(group) => group.next_column().map_err(|e| unwritten(taken.1, e))?,
-            None => None,
-        };
-        let to = ((a.as_mut(), kept.1), (b.as_mut(), taken.1));
+    /// Both halves of a column, encoded in memory.
+    fn column(&self, reader: ColumnReader, about: &ColumnChunkMetaData) -> Result<(Option<Chunk>, Option<Chunk>)> {
+        let bytes = u64::try_from(about.uncompressed_size()).unwrap_or(0) / self.rows;
+        let batch = (BYTES / bytes.max(1)).clamp(1, RECORDS) as usize;
+        let (mut kept, mut taken) = (TrackedWrite::new(Vec::new()), TrackedWrite::new(Vec::new()));
+        let mut a = self.kept.then(|| self.writer(about, &mut kept));
+        let mut b = self.taken.then(|| self.writer(about, &mut taken));
+        let to = (a.as_mut(), b.as_mut());
         match reader {
-            ColumnReader::BoolColumnReader(r) => self.typed(r, to),
-            ColumnReader::Int32ColumnReader(r) => self.typed(r, to),
-            ColumnReader::Int64ColumnReader(r) => self.typed(r, to),
-            ColumnReader::Int96ColumnReader(r) => self.typed(r, to),
-            ColumnReader::FloatColumnReader(r) => self.typed(r, to),
-            ColumnReader::DoubleColumnReader(r) => self.typed(r, to),
-            ColumnReader::ByteArrayColumnReader(r) => self.typed(r, to),
-            ColumnReader::FixedLenByteArrayColumnReader(r) => self.typed(r, to),
+            ColumnReader::BoolColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::Int32ColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::Int64ColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::Int96ColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::FloatColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::DoubleColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::ByteArrayColumnReader(r) => self.typed(r, batch, to),
+            ColumnReader::FixedLenByteArrayColumnReader(r) => self.typed(r, batch, to),
         }?;
-        a.map_or(Ok(()), |w| w.close().map_err(|e| unwritten(kept.1, e)))?;
-        b.map_or(Ok(()), |w| w.close().map_err(|e| unwritten(taken.1, e)))
+        let a = a.map(ColumnWriter::close).transpose().map_err(Error::internal)?;
+        let b = b.map(ColumnWriter::close).transpose().map_err(Error::internal)?;
+        let whole = |bytes: TrackedWrite<Vec<u8>>| bytes.into_inner().map(Bytes::from).map_err(Error::internal);
+        let (kept, taken) = (whole(kept)?, whole(taken)?);
+        Ok((a.map(|a| (kept, a)), b.map(|b| (taken, b))))
     }
 
-    fn typed<T: DataType>(&self, mut reader: ColumnReaderImpl<T>, (mut kept, mut taken): (To<'_, '_>, To<'_, '_>)) -> Result<()> {
-        let known = kept.0.as_mut().map(|w| w.typed::<T>().get_descriptor().clone());
-        let descriptor = known.or_else(|| taken.0.as_mut().map(|w| w.typed::<T>().get_descriptor().clone()));
+    fn writer<'w>(&self, about: &ColumnChunkMetaData, to: &'w mut TrackedWrite<Vec<u8>>) -> ColumnWriter<'w> {
+        get_column_writer(about.column_descr_ptr(), self.properties.clone(), Box::new(SerializedPageWriter::new(to)))
+    }
+
+    fn typed<T: DataType>(
+        &self,
+        mut reader: ColumnReaderImpl<T>,
+        batch: usize,
+        (mut kept, mut taken): (To<'_, '_>, To<'_, '_>),
+    ) -> Result<()> {
+        let known = kept.as_mut().map(|w| get_typed_column_writer_mut::<T>(w).get_descriptor().clone());
+        let descriptor = known.or_else(|| taken.as_mut().map(|w| get_typed_column_writer_mut::<T>(w).get_descriptor().clone()));
         let Some(descriptor) = descriptor else { return Ok(()) };
         let (most_def, most_rep) = (descriptor.max_def_level(), descriptor.max_rep_level());
         let mut all = Part::<T>::default();
@@ -231,7 +260,7 @@ impl Plan<'_> {
         let mut row = 0;
         while row < self.rows {
             all.clear();
-            let want = self.batch.min((self.rows - row) as usize);
+            let want = batch.min((self.rows - row) as usize);
             let (records, _, levels) = reader
                 .read_records(want, (most_def > 0).then_some(&mut all.def), (most_rep > 0).then_some(&mut all.rep), &mut all.values)
                 .map_err(|e| damaged(self.path, e))?;
@@ -291,14 +320,14 @@ impl<T: DataType> Default for Part<T> {
 }
 
 impl<T: DataType> Part<T> {
-    fn write(&self, (writer, path): &mut To<'_, '_>) -> Result<()> {
+    fn write(&self, writer: &mut To<'_, '_>) -> Result<()> {
         if self.records == 0 {
             return Ok(());
         }
         let Some(writer) = writer else { return Err(Error::internal("rows for a half that is not written")) };
         // Without levels of a kind there are none of them to write.
         let (def, rep) = (Some(self.def.as_slice()).filter(|d| !d.is_empty()), Some(self.rep.as_slice()).filter(|r| !r.is_empty()));
-        writer.typed::<T>().write_batch(&self.values, def, rep).map(|_| ()).map_err(|e| unwritten(path, e))
+        get_typed_column_writer_mut::<T>(writer).write_batch(&self.values, def, rep).map(|_| ()).map_err(Error::internal)
     }
     fn clear(&mut self) {
         self.def.clear();
