@@ -31,7 +31,12 @@ def main():
         command = [taster, "drill", data, "-c", contract, "--seeds", "20", "--format", "json", "-q"]
         if more:
             command += ["--family", more[0], "--rows", more[1]]
-        told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        run = subprocess.run(command, capture_output=True, text=True)
+        if run.returncode == 3:
+            print(f"| {name} | none | no family could be planted | | | |", flush=True)
+            continue
+        run.check_returncode()
+        told = json.loads(run.stdout)
         for p in told["power"]:
             each = p["planted"] / max(p["trials"], 1)
             recovered = p["quarantined"] / max(p["planted"], 1)
