@@ -94,7 +94,7 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     let now = options.now.trunc_subsecs(0);
     let context = Context { contract, schema: &source.schema, roles: &roles, plan: &plan, now };
     let (errors, warnings) = crate::contract::bind::bind(contract, &source.schema);
-    let Assembled { rules, settled, not_tested } = assemble(&context, &options.select, &options.ignore, errors)?;
+    let Assembled { rules, mut settled, not_tested } = assemble(&context, &options.select, &options.ignore, errors)?;
 
     let mut facts = facts(contract, source, options);
     if let Some(facts) = &mut facts.contract {
@@ -104,6 +104,11 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     // The list's temporary file comes first: a folder that cannot be written to is known before
     // any work is done.
     let list = options.quarantine.clone().unwrap_or_else(|| options.out.join("quarantine.parquet"));
+    {
+        let wanted = |(m, _): &(crate::rule::Meta, Outcome)| verdict::selected(&options.select, &options.ignore, m.code, m.name);
+        let paths: Vec<PathBuf> = options.data.iter().map(PathBuf::from).chain(source.files.iter().map(|f| f.path.clone())).collect();
+        settled.extend(crate::supply::scan(&paths).into_iter().filter(wanted));
+    }
     let mut codes: Vec<&'static str> = rules.iter().map(|r| r.meta().code).collect();
     codes.extend(settled.iter().map(|(meta, _)| meta.code));
     let writer = Writer::create(&list, facts.files.clone(), Codes::new(&codes), &facts.run_id)?;
@@ -228,7 +233,8 @@ fn contract_error(contract: &Contract, diagnostics: Vec<Diagnostic>) -> Error {
 
 /// A pattern of `--select` or `--ignore` that means nothing would silently check nothing.
 fn known(pattern: &str) -> Result<()> {
-    if registry().any(|e| verdict::matches(pattern, e.meta.code, e.meta.name)) {
+    let mut metas = registry().map(|e| &e.meta).chain(crate::supply::REGISTRY);
+    if metas.any(|m| verdict::matches(pattern, m.code, m.name)) {
         return Ok(());
     }
     let error = Error::usage(format!("no rule is called `{pattern}`"));

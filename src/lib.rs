@@ -18,6 +18,7 @@ pub mod sketch;
 pub mod source;
 pub mod split;
 pub mod stats;
+pub mod supply;
 pub mod verdict;
 
 pub use check::check;

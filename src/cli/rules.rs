@@ -40,6 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// Every rule, in code order. A rule that several entries build is one rule.
 pub fn metas() -> Vec<Meta> {
     let mut all: Vec<Meta> = crate::checks::REGISTRY.iter().chain(crate::detectors::REGISTRY).map(|e| e.meta).collect();
+    all.extend(crate::supply::REGISTRY);
     all.sort_by_key(|m| m.code);
     all.dedup_by_key(|m| m.code);
     all

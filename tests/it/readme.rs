@@ -71,7 +71,8 @@ fn its_contract_is_one() {
 #[test]
 fn its_table_of_rules_is_the_registry() {
     let mut wanted = String::from("| code | name | what it says |\n|---|---|---|\n");
-    for m in taster::checks::REGISTRY.iter().chain(taster::detectors::REGISTRY).map(|e| e.meta) {
+    let entries = taster::checks::REGISTRY.iter().chain(taster::detectors::REGISTRY).map(|e| e.meta);
+    for m in entries.chain(taster::supply::REGISTRY.iter().copied()) {
         wanted.push_str(&format!("| {} | `{}` | {} |\n", m.code, m.name, m.summary.replace('|', "\\|")));
     }
     let text = readme();
