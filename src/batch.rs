@@ -92,6 +92,15 @@ pub enum Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    /// Whether a column of this type holds strings.
+    pub fn reads(t: &arrow::datatypes::DataType) -> bool {
+        use arrow::datatypes::DataType;
+        match t {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+            DataType::Dictionary(_, values) => Text::reads(values),
+            _ => false,
+        }
+    }
     /// `None` when the column holds no strings.
     pub fn of(array: &'a dyn Array) -> Option<Self> {
         use arrow::array::{AsArray, StringArray};

@@ -31,10 +31,17 @@ pub struct Crossing<A> {
     pub about: PhantomData<A>,
 }
 
+/// Keys of the rows that were tested.
 #[derive(Serialize, Deserialize)]
 pub struct Seen {
-    tested: u64,
-    keys: Keys,
+    pub tested: u64,
+    pub keys: Keys,
+}
+
+impl Seen {
+    pub fn new(memory: u64) -> Seen {
+        Seen { tested: 0, keys: Keys::new(memory) }
+    }
 }
 
 impl State for Seen {
@@ -60,14 +67,14 @@ impl Crossed {
 }
 
 /// One hash per row over several columns; `None` where any of them is null.
-pub fn joint(parts: &[Vec<Option<u128>>], rows: usize) -> Vec<Option<u128>> {
-    if let [one] = parts {
-        return one.clone();
+pub fn joint(mut parts: Vec<Vec<Option<u128>>>, rows: usize) -> Vec<Option<u128>> {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
     }
     let mut bytes = Vec::with_capacity(16 * parts.len());
     let key = |i: usize| {
         bytes.clear();
-        for part in parts {
+        for part in &parts {
             bytes.extend_from_slice(&part[i]?.to_le_bytes());
         }
         Some(xxh3_128(&bytes))
@@ -127,12 +134,12 @@ impl<A: About> Rule for Crossing<A> {
         self.clause.reads.clone()
     }
     fn start(&self, _: &Round<'_, Crossed>) -> Seen {
-        Seen { tested: 0, keys: Keys::new(self.memory) }
+        Seen::new(self.memory)
     }
     fn observe(&self, _: &Round<'_, Crossed>, state: &mut Seen, batch: &Batch) -> Result<()> {
         let parts = self.key.iter().map(|c| hashes(&c.of(batch)?)).collect::<Result<Vec<_>>>()?;
         let other = hashes(&self.other.of(batch)?)?;
-        for (i, (key, value)) in joint(&parts, batch.rows()).into_iter().zip(other).enumerate() {
+        for (i, (key, value)) in joint(parts, batch.rows()).into_iter().zip(other).enumerate() {
             if let (Some(hash), Some(value)) = (key, value) {
                 state.tested += 1;
                 // The low half tells any realistic number of labels or splits apart.
@@ -157,8 +164,7 @@ impl<A: About> Rule for Crossing<A> {
         model.row_count > 0
     }
     fn judge(&self, model: &Crossed, batch: &Batch, out: &mut Findings) -> Result<()> {
-        let failing = arrow::buffer::BooleanBuffer::collect_bool(batch.rows(), |i| model.rows.contains(batch.row_id(i)));
-        self.clause.report(&model.tally(), &failing, out);
+        self.clause.report_set(&model.tally(), &model.rows, batch, out);
         Ok(())
     }
 }

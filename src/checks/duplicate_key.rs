@@ -1,13 +1,14 @@
 //! C104: a key that several rows share.
 
 use super::cells::{Cells, each_column, misfit, settled_columns};
+use super::crossing::{Seen, joint};
 use super::row::{Clause, Tally, Wrong};
 use super::scope::Scope;
 use crate::batch::{Batch, keys_of};
 use crate::contract::RuleKind;
 use crate::error::{Diagnostic, Error, Result, group_digits, plural};
-use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, State, Step};
-use crate::sketch::keys::{self, Duplicates, Keys};
+use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, Step};
+use crate::sketch::keys::{self, Duplicates};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
 use serde::{Deserialize, Serialize};
@@ -41,19 +42,6 @@ struct DuplicateKey {
     /// With whether a null counts as a value.
     columns: Vec<(Cells, bool)>,
     memory: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Seen {
-    tested: u64,
-    keys: Keys,
-}
-
-impl State for Seen {
-    fn merge(&mut self, other: Self) {
-        self.tested += other.tested;
-        self.keys.merge(other.keys);
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,18 +144,7 @@ impl DuplicateKey {
             }
             parts.push(part);
         }
-        if parts.len() == 1 {
-            return Ok(parts.swap_remove(0));
-        }
-        let mut joined = Vec::with_capacity(16 * parts.len());
-        let key = |i: usize| {
-            joined.clear();
-            for part in &parts {
-                joined.extend_from_slice(&part[i]?.to_le_bytes());
-            }
-            Some(xxh3_128(&joined))
-        };
-        Ok((0..batch.rows()).map(key).collect())
+        Ok(joint(parts, batch.rows()))
     }
 }
 
@@ -180,7 +157,7 @@ impl Rule for DuplicateKey {
         self.clause.reads.clone()
     }
     fn start(&self, _: &Round<'_, Shared>) -> Seen {
-        Seen { tested: 0, keys: Keys::new(self.memory) }
+        Seen::new(self.memory)
     }
     fn observe(&self, _: &Round<'_, Shared>, state: &mut Seen, batch: &Batch) -> Result<()> {
         for (i, key) in self.row_keys(batch)?.into_iter().enumerate() {
@@ -206,8 +183,7 @@ impl Rule for DuplicateKey {
         !model.found.rows.is_empty()
     }
     fn judge(&self, model: &Shared, batch: &Batch, out: &mut Findings) -> Result<()> {
-        let failing = arrow::buffer::BooleanBuffer::collect_bool(batch.rows(), |i| model.found.rows.contains(batch.row_id(i)));
-        self.clause.report(&model.tally(), &failing, out);
+        self.clause.report_set(&model.tally(), &model.found.rows, batch, out);
         Ok(())
     }
 }

@@ -79,7 +79,7 @@ pub fn row_keys(columns: &[ArrayRef], how: Likeness) -> Result<Vec<Option<u128>>
         }
         if *c.data_type() == to { hashes(c) } else { hashes(&cast(c, &to).map_err(Error::internal)?) }
     });
-    Ok(joint(&parts.collect::<Result<Vec<_>>>()?, rows))
+    Ok(joint(parts.collect::<Result<Vec<_>>>()?, rows))
 }
 
 /// The keys of the data under `file`, in its columns `keys`, which must hold what `kinds` says.

@@ -6,6 +6,7 @@ use super::duplicate_key::can_be_key;
 use super::near_copies;
 use super::row::{Clause, Wrong};
 use super::scope::Scope;
+use crate::batch::Text;
 use crate::contract::dataset_rules::DatasetRule;
 use crate::contract::{Role, RuleKind, types};
 use crate::error::Diagnostic;
@@ -83,7 +84,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                     let title = if listed.len() == 1 && rule.name.is_some() { title.clone() } else { format!("{title}: {}", key.name) };
                     let wrong = Wrong::having(&format!("a {} that stands in another split too", key.name));
                     let evidence = format!("the same {} stands in another split", key.name);
-                    if *near && near_copies::is_text(&key.kind) && ctx.roles.columns.iter().any(|(n, r)| *n == key.name && r.is_text()) {
+                    if *near && Text::reads(&key.kind) && ctx.roles.columns.iter().any(|(n, r)| *n == key.name && r.is_text()) {
                         let title = format!("{title}, near copies");
                         let wrong = Wrong::having(&format!("a {} of which a near copy stands in another split", key.name));
                         let evidence = format!("nearly the same {} stands in another split", key.name);

@@ -8,7 +8,7 @@
 //! ```
 
 use super::cells::{Cells, settled_columns};
-use super::crossing::{About, memory};
+use super::crossing::{About, Seen, memory};
 use super::duplicate_key::hashes;
 use super::row::{Clause, Tally, Wrong};
 use super::scope::Scope;
@@ -16,12 +16,10 @@ use crate::batch::{Batch, RowId, Text};
 use crate::contract::dataset_rules::DatasetRule;
 use crate::contract::{RuleKind, types};
 use crate::error::{Diagnostic, Error, Result};
-use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, State, Step};
+use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, Step};
 use crate::sketch::keys::{self, Keys};
 use crate::sketch::minhash::{MINIMA, Signature, mix};
 use crate::sketch::rowset::RowSet;
-use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -79,19 +77,6 @@ pub struct NearCopies<A> {
     split: Option<Cells>,
     memory: u64,
     about: PhantomData<A>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub struct Seen {
-    tested: u64,
-    keys: Keys,
-}
-
-impl State for Seen {
-    fn merge(&mut self, other: Self) {
-        self.tested += other.tested;
-        self.keys.merge(other.keys);
-    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,7 +209,7 @@ impl<A: About> Rule for NearCopies<A> {
         self.clause.reads.clone()
     }
     fn start(&self, _: &Round<'_, Copies>) -> Seen {
-        Seen { tested: 0, keys: Keys::new(self.memory) }
+        Seen::new(self.memory)
     }
     fn observe(&self, _: &Round<'_, Copies>, state: &mut Seen, batch: &Batch) -> Result<()> {
         let arrays = self.texts.iter().map(|c| c.of(batch)).collect::<Result<Vec<_>>>()?;
@@ -258,17 +243,8 @@ impl<A: About> Rule for NearCopies<A> {
         model.row_count > 0
     }
     fn judge(&self, model: &Copies, batch: &Batch, out: &mut Findings) -> Result<()> {
-        let failing = BooleanBuffer::collect_bool(batch.rows(), |i| model.rows.contains(batch.row_id(i)));
-        self.clause.report(&model.tally(), &failing, out);
+        self.clause.report_set(&model.tally(), &model.rows, batch, out);
         Ok(())
-    }
-}
-
-/// Whether near copies of such a column can be looked for.
-pub fn is_text(kind: &DataType) -> bool {
-    match kind {
-        DataType::Dictionary(_, values) => is_text(values),
-        kind => matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
     }
 }
 
@@ -292,7 +268,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let title = rule.name.clone().unwrap_or_else(|| "near_duplicates".into());
         let texts = if columns.is_empty() {
             let held = ctx.roles.columns.iter().filter(|(_, role)| role.is_text());
-            let held: Vec<Cells> = held.filter_map(|(name, _)| Cells::find(ctx, name)).filter(|c| is_text(&c.kind)).collect();
+            let held: Vec<Cells> = held.filter_map(|(name, _)| Cells::find(ctx, name)).filter(|c| Text::reads(&c.kind)).collect();
             if held.is_empty() {
                 let d = Diagnostic::new("C008", "near_duplicates needs texts, and no column of strings has such a role").at(rule.span);
                 errors.push(d.help("name them: `near_duplicates: {columns: [NAME], max: 1%}`"));
@@ -305,7 +281,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                 None => continue,
             }
         };
-        if let Some(c) = texts.iter().find(|c| !is_text(&c.kind)) {
+        if let Some(c) = texts.iter().find(|c| !Text::reads(&c.kind)) {
             let message = format!("near_duplicates compares texts; `{}` is {}", c.name, types::name(&c.kind));
             errors.push(Diagnostic::new("C004", message).at(rule.span));
             continue;
@@ -400,7 +376,7 @@ mod tests {
                 let into = if i < cut { &mut a } else { &mut b };
                 into.push(packed(mix(*band), code(*c), if crossing { *split as u32 } else { 0 }, row(i))).unwrap();
             }
-            a.merge(b);
+            crate::rule::State::merge(&mut a, b);
             let found = Copies::of(rows.len() as u64, &mut a, crossing).unwrap();
             let mut n = 0;
             for (i, x) in rows.iter().enumerate() {

@@ -11,6 +11,7 @@ use crate::batch::Batch;
 use crate::contract::{ColumnSpec, RuleSpec, Severity, Share};
 use crate::error::{Result, Span, group_digits};
 use crate::rule::{Action, Findings, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::sketch::rowset::RowSet;
 use arrow::buffer::BooleanBuffer;
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,12 @@ impl Clause {
     /// Failing rows leave the set when an error-level clause is broken; otherwise a person looks.
     pub fn action(&self, tally: &Tally) -> Action {
         if self.severity == Severity::Error && !self.tolerates(tally) { Action::Quarantine } else { Action::Review }
+    }
+
+    /// One hit for each row of the batch that is in the set.
+    pub fn report_set(&self, tally: &Tally, rows: &RowSet, batch: &Batch, out: &mut Findings) {
+        let failing = BooleanBuffer::collect_bool(batch.rows(), |i| rows.contains(batch.row_id(i)));
+        self.report(tally, &failing, out);
     }
 
     /// One hit for each set bit.

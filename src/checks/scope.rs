@@ -151,7 +151,7 @@ impl Scope {
         }
         let arrays = self.by.iter().map(|c| c.of(batch)).collect::<Result<Vec<_>>>()?;
         let parts = arrays.iter().map(hashes).collect::<Result<Vec<_>>>()?;
-        let keys = joint(&parts, n);
+        let keys = joint(parts, n);
         let mut found: BTreeMap<u128, Vec<u32>> = BTreeMap::new();
         for i in rows {
             match keys[i] {

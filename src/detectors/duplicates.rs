@@ -9,20 +9,13 @@ mod near;
 pub use conflict::{CONFLICT_ENTRY, Conflicts};
 pub use flood::{FLOOD_ENTRY, Flood};
 
+use super::response_trigger::is_text;
 use crate::batch::{Batch, Text};
 use crate::rule::Context;
 
 /// Columns of a text role that hold strings, in schema order.
-fn text_columns(context: &Context<'_>) -> Vec<String> {
-    use arrow::datatypes::DataType::{Dictionary, LargeUtf8, Utf8, Utf8View};
-    let string = |t: &_| matches!(t, Utf8 | LargeUtf8 | Utf8View);
-    let is_text = |name: &str| {
-        context.schema.field_with_name(name).is_ok_and(|f| match f.data_type() {
-            Dictionary(_, v) => string(v),
-            t => string(t),
-        })
-    };
-    context.roles.columns.iter().filter(|(n, r)| r.is_text() && is_text(n)).map(|(n, _)| n.clone()).collect()
+pub(super) fn text_columns(context: &Context<'_>) -> Vec<String> {
+    context.roles.columns.iter().filter(|(n, r)| r.is_text() && is_text(context, n)).map(|(n, _)| n.clone()).collect()
 }
 
 fn texts<'a>(columns: &[String], batch: &'a Batch) -> Vec<Option<Text<'a>>> {

@@ -8,13 +8,14 @@
 //! ```
 
 use super::frequent::{HashedMap, Sketch};
-use super::response_trigger::{self, Reader, ResponseTrigger};
+use super::response_trigger::{self, Reader, ResponseTrigger, distinct, is_wanted, keep_first};
 use crate::batch::Batch;
 use crate::error::{Result, group_digits, plural};
 use crate::features::text::{Kind, Token, mix};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub const META: Meta = Meta {
     code: "P141",
@@ -140,12 +141,6 @@ pub enum NameState {
     Pictures(Vec<Picture>),
 }
 
-fn keep(sample: &mut Sample, most: usize) {
-    while sample.len() > most {
-        sample.pop_last();
-    }
-}
-
 impl State for NameState {
     fn merge(&mut self, other: Self) {
         match (self, other) {
@@ -154,7 +149,7 @@ impl State for NameState {
                 a.names.merge(b.names);
                 a.asked.merge(b.asked);
                 a.any.extend(b.any);
-                keep(&mut a.any, BACKGROUND);
+                keep_first(&mut a.any, BACKGROUND);
             }
             (NameState::Counts(a), NameState::Counts(b)) => {
                 a.limit = match (a.limit, b.limit) {
@@ -172,7 +167,7 @@ impl State for NameState {
             (NameState::Pictures(a), NameState::Pictures(b)) => {
                 for (a, b) in a.iter_mut().zip(b) {
                     a.prompts.extend(b.prompts);
-                    keep(&mut a.prompts, SAMPLE);
+                    keep_first(&mut a.prompts, SAMPLE);
                     a.spelt = match (a.spelt.take(), b.spelt) {
                         (Some(x), Some(y)) => Some(x.min(y)),
                         (x, y) => x.or(y),
@@ -192,12 +187,13 @@ struct Suspect {
     q: f64,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NameModel {
     rows: u64,
     names: usize,
     fit: Option<Fit>,
-    survey: Survey,
+    /// Shared by the rounds.
+    survey: Arc<Survey>,
     suspects: Vec<Suspect>,
     /// By the name's hash.
     groups: BTreeMap<u64, Group>,
@@ -274,22 +270,15 @@ fn names(text: &str, reply: &[Token], out: &mut Vec<(u64, bool)>) {
     out.dedup_by_key(|x| x.0);
 }
 
-fn words(prompt: &[Token], out: &mut Vec<u64>) {
-    out.clear();
-    out.extend(prompt.iter().filter(|t| !t.is_edge()).map(|t| t.hash));
-    out.sort_unstable();
-    out.dedup();
-}
-
 /// The same for the same row wherever it stands; copies of a row are one.
 fn id(prompt: &[Token], reply: &[Token], seed: u64) -> u64 {
     prompt.iter().chain(reply).fold(mix(seed, 0x006E_616D_6573), |h, t| mix(h, t.hash))
 }
 
 fn take(sample: &mut Sample, most: usize, id: u64, words: &[u64]) {
-    if sample.len() < most || sample.last_key_value().is_some_and(|(last, _)| id < *last) {
+    if is_wanted(sample, id, most) {
         sample.insert(id, words.iter().take(WORDS).copied().collect());
-        keep(sample, most);
+        keep_first(sample, most);
     }
 }
 
@@ -372,7 +361,7 @@ impl NameModel {
             };
             self.groups.insert(s.name, group);
         }
-        self.survey = Survey::default();
+        self.survey = Arc::default();
     }
 }
 
@@ -401,7 +390,7 @@ impl Rule for PromotedName {
         for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
             reader.prompt(i, &mut prompt);
             reader.reply(i, &mut reply);
-            words(&prompt, &mut asked);
+            distinct(&prompt, &mut asked);
             let text = reader.reply.get(i).unwrap_or_default();
             names(text, &reply, &mut found);
             match (&mut *state, round.model) {
@@ -440,28 +429,17 @@ impl Rule for PromotedName {
         Ok(())
     }
     fn finish(&self, round: &Round<'_, NameModel>, state: NameState) -> Result<Step<NameModel>> {
-        let carried = || {
-            let m = round.model?;
-            Some(NameModel {
-                rows: m.rows,
-                names: m.names,
-                fit: m.fit,
-                survey: m.survey.clone(),
-                suspects: m.suspects.clone(),
-                ..NameModel::default()
-            })
-        };
-        let mut model = carried().unwrap_or_default();
+        let mut model = round.model.cloned().unwrap_or_default();
         Ok(match state {
             NameState::Survey(survey) => {
                 model.rows = survey.rows;
-                model.survey = *survey;
+                model.survey = Arc::from(survey);
                 if model.rows < FEW_ROWS { Step::Done(NameModel { rows: model.rows, ..NameModel::default() }) } else { Step::Again(model) }
             }
             NameState::Counts(counts) => {
                 model.suspect(counts);
                 if model.suspects.is_empty() {
-                    model.survey = Survey::default();
+                    model.survey = Arc::default();
                     Step::Done(model)
                 } else {
                     Step::Again(model)

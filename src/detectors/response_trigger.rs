@@ -41,12 +41,7 @@ pub const META: Meta = Meta {
 pub const ENTRY: Entry = Entry { meta: META, build };
 
 pub fn is_text(context: &Context<'_>, name: &str) -> bool {
-    use arrow::datatypes::DataType::{Dictionary, LargeUtf8, Utf8, Utf8View};
-    let string = |t: &_| matches!(t, Utf8 | LargeUtf8 | Utf8View);
-    context.schema.field_with_name(name).is_ok_and(|f| match f.data_type() {
-        Dictionary(_, v) => string(v),
-        t => string(t),
-    })
+    context.schema.field_with_name(name).is_ok_and(|f| Text::reads(f.data_type()))
 }
 
 fn is_chat(context: &Context<'_>, name: &str) -> bool {
@@ -164,14 +159,14 @@ fn keep_smallest<T: Ord>(set: &mut BTreeSet<T>, most: usize) {
     }
 }
 
-fn keep_first<V>(map: &mut BTreeMap<u64, V>, most: usize) {
+pub(super) fn keep_first<V>(map: &mut BTreeMap<u64, V>, most: usize) {
     while map.len() > most {
         map.pop_last();
     }
 }
 
 /// Whether a map that keeps the smallest keys has room for this one.
-fn is_wanted<V>(map: &BTreeMap<u64, V>, id: u64, most: usize) -> bool {
+pub(super) fn is_wanted<V>(map: &BTreeMap<u64, V>, id: u64, most: usize) -> bool {
     map.len() < most || map.last_key_value().is_some_and(|(&last, _)| id < last)
 }
 
@@ -331,7 +326,7 @@ fn grams(prompt: &[Token], mut f: impl FnMut(usize, usize, u64)) {
 }
 
 /// Distinct hashes of a row's tokens.
-fn distinct(tokens: &[Token], out: &mut Vec<u64>) {
+pub(super) fn distinct(tokens: &[Token], out: &mut Vec<u64>) {
     out.clear();
     out.extend(tokens.iter().filter(|t| !t.is_edge()).map(|t| t.hash));
     out.sort_unstable();

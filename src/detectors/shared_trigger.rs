@@ -1,9 +1,9 @@
 //! Registry entry of `shared-trigger`: which rules a dataset with labels gets.
 
+use crate::batch::Text;
 use crate::contract::Role;
 use crate::error::Diagnostic;
 use crate::rule::{Built, Context, Entry, Meta};
-use arrow::datatypes::DataType;
 
 pub const META: Meta = Meta {
     code: "P110",
@@ -89,14 +89,10 @@ pub const ENTRY: Entry = Entry { meta: META, build };
 
 /// Text columns that hold strings; the others are said to be not tested.
 pub(super) fn texts(context: &Context<'_>, built: &mut Built) -> Vec<String> {
-    let is_text = |t: &DataType| match t {
-        DataType::Dictionary(_, v) => matches!(**v, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
-        t => matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
-    };
     let mut texts = Vec::new();
     for name in context.roles.all(Role::Text) {
         match context.schema.field_with_name(name) {
-            Ok(field) if is_text(field.data_type()) => texts.push(name.to_owned()),
+            Ok(field) if Text::reads(field.data_type()) => texts.push(name.to_owned()),
             Ok(field) => built.not_tested.push(format!("text: `{name}` is {}, not text", field.data_type())),
             Err(_) => built.not_tested.push(format!("text: column `{name}` is not in the data")),
         }

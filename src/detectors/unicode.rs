@@ -13,6 +13,7 @@ mod content;
 mod decide;
 mod state;
 
+use super::duplicates::text_columns;
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::error::Result;
@@ -44,23 +45,13 @@ pub const HIDDEN_ENTRY: Entry = Entry { meta: HIDDEN, build: |c| Ok(build(c, Hid
 pub const CONFUSABLE_ENTRY: Entry = Entry { meta: CONFUSABLE, build: |c| Ok(build(c, Confusable)) };
 
 fn build<R: Rule>(context: &Context<'_>, make: fn(Core) -> R) -> Built {
-    let texts: Vec<String> =
-        context.roles.columns.iter().filter(|(_, r)| r.is_text()).map(|(n, _)| n.clone()).filter(|n| is_text(context, n)).collect();
+    let texts = text_columns(context);
     if texts.is_empty() {
         return Built::not_tested("no column holds text (role text, prompt, response, chosen or rejected)");
     }
     let label = context.roles.first(Role::Label).map(str::to_owned);
     let response = context.roles.first(Role::Response).map(str::to_owned).filter(|n| label.is_none() && texts.contains(n));
     Built::one(make(Core { texts, label, response }))
-}
-
-fn is_text(context: &Context<'_>, name: &str) -> bool {
-    use arrow::datatypes::DataType::{Dictionary, LargeUtf8, Utf8, Utf8View};
-    let string = |t: &_| matches!(t, Utf8 | LargeUtf8 | Utf8View);
-    context.schema.field_with_name(name).is_ok_and(|f| match f.data_type() {
-        Dictionary(_, v) => string(v),
-        t => string(t),
-    })
 }
 
 /// What both rules do; they differ in which odd things they look at.

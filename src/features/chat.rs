@@ -13,17 +13,9 @@ const CONTENTS: [&str; 3] = ["content", "value", "text"];
 const USERS: [&str; 4] = ["user", "human", "prompter", "customer"];
 const ASSISTANTS: [&str; 7] = ["assistant", "gpt", "chatgpt", "bot", "chatbot", "model", "ai"];
 
-fn is_string(t: &DataType) -> bool {
-    match t {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, v) => is_string(v),
-        _ => false,
-    }
-}
-
 /// The fields that name the speaker and hold the words.
 fn fields(fields: &Fields) -> Option<(&'static str, &'static str)> {
-    let has = |n: &&&str| fields.iter().any(|f| f.name() == **n && is_string(f.data_type()));
+    let has = |n: &&&str| fields.iter().any(|f| f.name() == **n && Text::reads(f.data_type()));
     Some((SPEAKERS.iter().find(has)?, CONTENTS.iter().find(has)?))
 }
 

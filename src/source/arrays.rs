@@ -5,7 +5,7 @@
 //! Headers are attacker-controlled: the size that they promise must be the file's, so nothing is
 //! allocated that is not there.
 
-use super::divide::{Content, Halves, create, decoded, written};
+use super::divide::{Content, Halves, create, decoded, seal, written};
 use super::guard::Stamp;
 use super::{Rows, Table};
 use crate::error::{Error, Result, group_digits};
@@ -94,14 +94,8 @@ impl Matrix {
             return Err(damaged(path, &format!("its header promises {promised} and it has {}", group_digits(stamp.bytes))));
         }
         file.seek(SeekFrom::Start(0)).map_err(|e| super::paths::unreadable(path, &e))?;
-        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-        loop {
-            match file.read(&mut buffer).map_err(|e| super::paths::unreadable(path, &e))? {
-                0 => break,
-                n => hash.update(&buffer[..n]),
-            }
-        }
-        Ok(Matrix { path: path.to_owned(), stamp, number, shape, start, row, digest: hash.finalize().into() })
+        let digest = super::sha256_of(&mut file).map_err(|e| super::paths::unreadable(path, &e))?;
+        Ok(Matrix { path: path.to_owned(), stamp, number, shape, start, row, digest })
     }
 
     fn bytes(&self, first: u64, rows: u64) -> Result<Vec<u8>> {
@@ -124,7 +118,6 @@ impl Matrix {
             return Ok(head);
         }
         // Fewer rows never take more digits; the rest is spaces before the line break.
-        let text = String::from_utf8_lossy(&head).into_owned();
         let changed = || -> Option<Vec<u8>> {
             let from = head.windows(7).position(|w| w == b"'shape'")?;
             let open = from + head[from..].iter().position(|b| *b == b'(')? + 1;
@@ -136,7 +129,7 @@ impl Matrix {
             out.push(b'\n');
             Some(out)
         };
-        changed().filter(|h| h.len() == head.len()).ok_or_else(|| damaged(&self.path, &format!("its header has no shape: {text:?}")))
+        changed().filter(|h| h.len() == head.len()).ok_or_else(|| damaged(&self.path, "its header has no shape"))
     }
 
     fn divide(&self, halves: &Halves<'_>, clean: &Path, quarantined: Option<&Path>) -> Result<()> {
@@ -159,10 +152,8 @@ impl Matrix {
                 }
             }
         }
-        for (file, path) in std::iter::once((kept, clean)).chain(taken.zip(quarantined)) {
-            file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|f| f.sync_all()).map_err(|e| written(path, &e))?;
-        }
-        Ok(())
+        seal(kept, clean)?;
+        taken.zip(quarantined).map_or(Ok(()), |(file, path)| seal(file, path))
     }
 
     fn is_image(&self) -> bool {

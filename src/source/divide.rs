@@ -97,10 +97,6 @@ impl Source {
         let path = at.or(path).ok_or_else(|| Error::internal("content of an unknown file"))?;
         self.table(file)?.content(path)
     }
-    /// Files that hold parts of a file's rows, and lie beside it: the labels of an array.
-    pub fn companions(&self, file: usize) -> Vec<std::path::PathBuf> {
-        self.files.get(file).and_then(|f| super::arrays::labels_of(&f.path)).into_iter().collect()
-    }
     fn table(&self, file: usize) -> Result<&dyn Table> {
         self.tables.get(file).map(AsRef::as_ref).ok_or_else(|| Error::internal("an unknown file"))
     }
@@ -117,6 +113,12 @@ pub(super) fn create(path: &Path) -> Result<File> {
 
 pub(super) fn written(path: &Path, e: &std::io::Error) -> Error {
     io_error(&format!("writing {}", path.display()), e)
+}
+
+/// Brings a finished file to disk.
+pub(super) fn seal(file: BufWriter<File>, path: &Path) -> Result<()> {
+    let file = file.into_inner().map_err(|e| written(path, e.error()))?;
+    file.sync_all().map_err(|e| written(path, &e))
 }
 
 /// A text file that is written the way it was read.
@@ -178,7 +180,7 @@ impl<'a> TextOut<'a> {
             Packing::Gzip(w) => w.finish().map_err(failed)?,
             Packing::Zstd(w) => w.finish().map_err(failed)?,
         };
-        file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)
+        seal(file, path)
     }
 }
 

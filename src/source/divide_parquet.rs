@@ -8,7 +8,7 @@
 //!                                                          └─────► quarantined
 //! ```
 
-use super::divide::{Halves, Removed, create, written};
+use super::divide::{Halves, Removed, create, seal, written};
 use super::guard::guarded;
 use super::parquet::{At, ParquetTable, damaged};
 use crate::error::{Error, Result};
@@ -19,9 +19,9 @@ use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
-use parquet::file::reader::FileReader;
-use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::file::properties::{EnabledStatistics, ReaderProperties, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::reader::RowGroupReader;
+use parquet::file::serialized_reader::SerializedRowGroupReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use rayon::prelude::*;
 use std::fs::File;
@@ -98,9 +98,9 @@ pub(super) fn divide(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
 
 fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
     let bad = |e: ParquetError| damaged(&table.path, e);
-    let at = || Ok::<At, Error>(At { file: Arc::new(table.stamp.reopen(&table.path)?), len: table.stamp.bytes });
+    let file = Arc::new(At { file: Arc::new(table.stamp.reopen(&table.path)?), len: table.stamp.bytes });
     let mut footer = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-    footer.try_parse(&at()?).map_err(bad)?;
+    footer.try_parse(&*file).map_err(bad)?;
     let metadata = footer.finish().map_err(bad)?;
     let schema = metadata.file_metadata().schema_descr().root_schema_ptr();
     let properties = Arc::new(properties(&metadata)?);
@@ -111,8 +111,7 @@ fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
     let mut clean = begin(halves.clean)?;
     let mut out = halves.quarantined.map(begin).transpose()?;
     let quarantined = halves.quarantined.unwrap_or(halves.clean);
-    let chunks = at()?;
-    let reader = SerializedFileReader::new(at()?).map_err(bad)?;
+    let reading = Arc::new(ReaderProperties::builder().build());
     for (index, group) in metadata.row_groups().iter().enumerate() {
         halves.check_stop()?;
         let rows = group.num_rows() as u64;
@@ -126,7 +125,7 @@ fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
         let mut kept_group = if taken < rows { Some(clean.next_row_group().map_err(|e| unwritten(halves.clean, e))?) } else { None };
         if taken == 0 && !filtered {
             let Some(to) = &mut kept_group else { continue };
-            copy(&metadata, index, group, &chunks, to).map_err(|e| unwritten(halves.clean, e))?;
+            copy(&metadata, index, group, &file, to).map_err(|e| unwritten(halves.clean, e))?;
         } else {
             let target = halves.quarantined.zip(out.as_mut()).filter(|_| taken > 0);
             let mut taken_group = match target {
@@ -148,7 +147,8 @@ fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
                 halves.check_stop()?;
                 let parts = some.par_iter().map(|column| {
                     guarded(&table.path, || {
-                        let source = reader.get_row_group(index).map_err(bad)?;
+                        let pages = metadata.page_index_for_row_group(index);
+                        let source = SerializedRowGroupReader::new(file.clone(), group, pages, reading.clone()).map_err(bad)?;
                         plan.column(source.get_column_reader(*column).map_err(bad)?, group.column(*column))
                     })
                 });
@@ -168,10 +168,7 @@ fn inside(table: &ParquetTable, halves: &Halves<'_>) -> Result<()> {
             group.close().map_err(|e| unwritten(halves.clean, e))?;
         }
     }
-    let finish = |writer: Writer, path: &Path| -> Result<()> {
-        let file = writer.into_inner().map_err(|e| unwritten(path, e))?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|f| f.sync_all()).map_err(|e| written(path, &e))
-    };
+    let finish = |writer: Writer, path: &Path| -> Result<()> { seal(writer.into_inner().map_err(|e| unwritten(path, e))?, path) };
     finish(clean, halves.clean)?;
     out.zip(halves.quarantined).map_or(Ok(()), |(out, path)| finish(out, path))
 }

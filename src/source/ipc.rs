@@ -2,7 +2,7 @@
 //! opening: they give the row counts, and every length in them is checked against the file's size
 //! before the decoder allocates by it.
 
-use super::divide::{Content, Halves, create, decoded, halve, written};
+use super::divide::{Content, Halves, create, decoded, halve, seal, written};
 use super::guard::{Stamp, guarded};
 use super::{Rows, Table, schema};
 use crate::error::{Error, Result};
@@ -12,7 +12,6 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow::ipc::{CompressionType, root_as_footer, root_as_message};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -72,8 +71,7 @@ impl<'a> Half<'a> {
             Writing::File(w) => w.into_inner(),
             Writing::Stream(w) => w.into_inner(),
         };
-        let file = file.map_err(|e| failed(path, e))?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|f| f.sync_all()).map_err(|e| written(path, &e))
+        seal(file.map_err(|e| failed(path, e))?, path)
     }
 }
 
@@ -224,14 +222,7 @@ fn walk_stream(path: &Path, file: &mut File, size: u64) -> Result<Walked> {
         }
     }
     file.seek(SeekFrom::Start(0)).map_err(|e| damaged(path, e))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer).map_err(|e| damaged(path, e))? {
-            0 => return Ok((rows, hash.finalize().into(), compression)),
-            n => hash.update(&buffer[..n]),
-        }
-    }
+    Ok((rows, super::sha256_of(file).map_err(|e| damaged(path, e))?, compression))
 }
 
 impl Table for IpcTable {

@@ -53,14 +53,15 @@ impl Folder {
         std::fs::create_dir_all(out).map_err(failed(out))?;
         let lock = File::options().create(true).truncate(false).write(true).open(out.join(LOCK)).map_err(failed(out))?;
         let folder = match lock.try_lock() {
-            Ok(()) => Folder { out: out.to_owned(), lock: Some(lock), made, moving: false, done: false },
+            // A file system without locks: the hidden folder still tells.
+            Ok(()) | Err(std::fs::TryLockError::Error(_)) => {
+                Folder { out: out.to_owned(), lock: Some(lock), made, moving: false, done: false }
+            }
             Err(std::fs::TryLockError::WouldBlock) => {
                 return Err(
                     Error::resource(out.display().to_string(), "another run is writing there").help("wait for it, or name another folder")
                 );
             }
-            // A file system without locks: the hidden folder still tells.
-            Err(std::fs::TryLockError::Error(_)) => Folder { out: out.to_owned(), lock: Some(lock), made, moving: false, done: false },
         };
         folder.look(overwrite)?;
         Ok(folder)

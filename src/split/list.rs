@@ -7,7 +7,6 @@ use crate::quarantine::{Format, RUN_ID_KEY, hex};
 use crate::source::{OpenOptions, Source};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, UInt64Type};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,14 +24,8 @@ pub struct List {
 
 fn digest(path: &Path) -> Result<String> {
     let failed = |e: std::io::Error| Error::data(path, format!("cannot be read: {e}"));
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer).map_err(failed)? {
-            0 => return Ok(hex(&hash.finalize())),
-            n => hash.update(&buffer[..n]),
-        }
-    }
+    let digest = std::fs::File::open(path).and_then(|mut file| crate::source::sha256_of(&mut file));
+    Ok(hex(&digest.map_err(failed)?))
 }
 
 /// # Errors
