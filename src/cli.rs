@@ -1,6 +1,7 @@
 //! The command line: flags shared by all verbs here, one file per verb. Results go to stdout,
 //! everything else to stderr.
 
+mod attest;
 mod check;
 mod completions;
 mod convert;
@@ -8,12 +9,15 @@ mod diff;
 mod drill;
 mod explain;
 mod init;
+mod key;
+mod manifest;
 mod profile;
 mod progress;
 mod rules;
 mod schema;
 mod signals;
 mod split;
+mod verify;
 
 use crate::error::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -70,6 +74,15 @@ enum Verb {
     Init(init::Args),
     /// Divide data into clean and quarantined copies, and prove that no row was lost
     Split(split::Args),
+    /// List every file with its digest, and compare such a list with what is there
+    #[command(subcommand)]
+    Manifest(manifest::Verb),
+    /// Make a key pair that signs statements
+    Key(key::Args),
+    /// Check data, and sign a statement that exactly these bytes were judged by exactly this contract
+    Attest(attest::Args),
+    /// Demand such a statement before training: exit 0 only for these bytes, this contract, this key
+    Verify(verify::Args),
     /// Compare two contracts: tightened, loosened, renamed; exit 1 on a loosening or breaking change
     Diff(diff::Args),
     /// Write what later data is compared with
@@ -185,6 +198,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A pool of as many threads as were asked for.
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::resource("threads", e))
+}
+
+/// A file that appears whole or not at all; without a path, stdout.
+fn write_or_say(path: Option<&std::path::Path>, format: &'static str, text: &str) -> Result<()> {
+    let Some(path) = path else { return say(text) };
+    let mut file = crate::quarantine::AtomicFile::create(path, false)?;
+    file.write_all(text.as_bytes()).map_err(|e| crate::quarantine::io_error(&format!("writing {}", path.display()), &e))?;
+    file.finish(format, 1)?.commit().map(drop)
+}
+
 /// Prints a result. A reader that went away (`| head`) is no error; any other failure is.
 pub fn say(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
@@ -216,6 +242,10 @@ fn run(cli: Cli) -> Result<u8> {
         Verb::Check(args) => return check::run(&cli.global, &args),
         Verb::Convert(args) => convert::run(&cli.global, &args),
         Verb::Diff(args) => return diff::run(&cli.global, &args),
+        Verb::Manifest(verb) => return manifest::run(&cli.global, &verb),
+        Verb::Key(args) => key::run(&args),
+        Verb::Attest(args) => return attest::run(&cli.global, &args),
+        Verb::Verify(args) => return verify::run(&cli.global, &args),
         Verb::Split(args) => split::run(&cli.global, &args),
         Verb::Drill(args) => return drill::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),

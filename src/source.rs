@@ -22,7 +22,8 @@ mod schema;
 mod tests;
 mod text;
 
-pub(crate) use guard::quietly;
+pub(crate) use guard::{Stamp, measure, quietly};
+pub(crate) use paths::every_file;
 pub use schema::is_categorical;
 
 use crate::batch::{Batch, MAX_ROWS};

@@ -5,8 +5,10 @@ use crate::check::{Options, check};
 use crate::contract::{Contract, parse};
 use crate::engine::{Progress, Silent};
 use crate::error::{ContractError, Diagnostic, Error, Result};
+use crate::report::Facts;
 use crate::report::terminal::{self, View};
 use crate::source::{OpenOptions, Source};
+use crate::verdict::Verdict;
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -62,8 +64,19 @@ pub enum FailOn {
 
 pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
     let mut notes = Vec::new();
-    let baseline = args.baseline.as_deref().map(crate::verdict::baseline::Baseline::load).transpose()?;
     let (contract, source, data) = open(&args.from, &mut notes)?;
+    Ok(checked(global, args, &contract, &source, data, notes)?.0.exit)
+}
+
+/// Runs the check, with a progress bar where somebody is looking, and tells a person about it.
+pub fn checked(
+    global: &Global,
+    args: &CheckArgs,
+    contract: &Contract,
+    source: &Source,
+    data: Vec<String>,
+    notes: Vec<String>,
+) -> Result<(Verdict, Facts)> {
     let bar = Bar::new();
     let progress: &dyn Progress = if bar.is_shown() && !global.quiet { &bar } else { &Silent };
     let options = Options {
@@ -77,7 +90,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
         select: args.select.clone(),
         ignore: args.ignore.clone(),
         redact: args.redact,
-        baseline,
+        baseline: args.baseline.as_deref().map(crate::verdict::baseline::Baseline::load).transpose()?,
         threads: global.threads(),
         memory: global.memory(),
         seed: global.seed,
@@ -88,9 +101,9 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
         stop: signals::stop_flag(),
     };
     if global.verbose {
-        super::complain(&format!("{}", Opened { source: &source, contract: &contract, options: &options }));
+        super::complain(&format!("{}", Opened { source, contract, options: &options }));
     }
-    let result = check(&contract, &source, &options);
+    let result = check(contract, source, &options);
     bar.clear();
     let (verdict, facts) = result?;
     if global.verbose {
@@ -103,7 +116,7 @@ pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
     // Quiet keeps the one line that a log needs.
     let text = if global.quiet { terminal::verdict_line(&verdict, view) } else { terminal::summary(&verdict, &facts, view) };
     say(&text)?;
-    Ok(verdict.exit)
+    Ok((verdict, facts))
 }
 
 /// What `--verbose` says before the work begins.
@@ -185,7 +198,7 @@ fn enforceable(contract: &Contract, imported: &crate::contract::odcs::Imported, 
 }
 
 /// The contract's `data:`, relative to its folder, and only what it may read.
-fn own_data(contract: &Contract, limit: Option<&Path>) -> Result<Vec<String>> {
+pub(super) fn own_data(contract: &Contract, limit: Option<&Path>) -> Result<Vec<String>> {
     if contract.data.is_empty() {
         return Err(Error::usage("no data was named, neither here nor in the contract").help("name files or folders, or add `data:`"));
     }

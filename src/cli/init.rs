@@ -43,7 +43,7 @@ pub fn run(args: &Args, threads: usize) -> Result<()> {
     let baseline = args.profile.as_deref().map(|p| relative(folder, &p.to_string_lossy()));
     let read: Vec<String> = data.iter().chain(&baseline).cloned().collect();
     let about = About { name: name(&args.data), roots: roots(&read), data };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::resource("threads", e))?;
+    let pool = super::pool(threads)?;
     let mut profile = None;
     let drift = |role: &infer::RoleOf<'_>| {
         let Some(baseline) = baseline.clone() else { return Ok(None) };

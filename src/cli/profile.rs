@@ -46,7 +46,7 @@ fn learned(args: &Args, threads: usize) -> Result<Profile> {
     if source.rows() == 0 {
         return Err(Error::data(&source.root, "has no rows: nothing could be compared with it"));
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|e| Error::resource("threads", e))?;
+    let pool = super::pool(threads)?;
     pool.install(|| learn(&source, &source.schema))
 }
 

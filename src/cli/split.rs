@@ -1,7 +1,7 @@
 //! `taster split`: clean and quarantined copies of a dataset.
 
 use super::{Global, say};
-use crate::error::{Error, Result, group_digits, plural};
+use crate::error::{Result, group_digits, plural};
 use crate::source::{OpenOptions, Source};
 use crate::split::{Options, Summary, read_list, split};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -44,8 +44,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let list = read_list(&args.quarantine)?;
     let source = Source::open(&args.data, &options)?;
     let options = Options { out: &args.out, review_out: args.review == Review::Out, overwrite: args.overwrite, stop: Some(stop) };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(global.threads()).build().map_err(|e| Error::resource("threads", e))?;
-    let summary = pool.install(|| split(&source, list, &options))?;
+    let summary = super::pool(global.threads())?.install(|| split(&source, list, &options))?;
     say(&super::lines(&told(&summary)))?;
     say("\n")
 }

@@ -40,15 +40,27 @@ fn roots(contract: &Contract) -> Vec<PathBuf> {
     contract.roots.iter().map(|r| normal(&base.join(&r.value))).collect()
 }
 
+fn baselines(contract: &Contract) -> impl Iterator<Item = &At<String>> + Clone {
+    contract.rules.iter().flat_map(|r| match &r.kind {
+        RuleKind::Drift(d) => std::slice::from_ref(&d.baseline),
+        RuleKind::Dataset(d) => d.files(),
+        _ => &[],
+    })
+}
+
+/// Files, folders and globs that the rules compare the data with, as the contract has them, each once.
+pub fn compared_with(contract: &Contract) -> Vec<String> {
+    let mut out: Vec<String> = baselines(contract).map(|b| b.value.clone()).collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
 /// Data and roots that cannot be right whatever the disk holds.
 pub fn check_paths(contract: &Contract, sink: &mut Sink) {
     let base = base(contract);
     let roots = roots(contract);
-    let baselines = contract.rules.iter().flat_map(|r| match &r.kind {
-        RuleKind::Drift(d) => std::slice::from_ref(&d.baseline),
-        RuleKind::Dataset(d) => d.files(),
-        _ => &[],
-    });
+    let baselines = baselines(contract);
     for entry in contract.roots.iter().chain(&contract.data).chain(baselines.clone()) {
         if entry.value.contains('\0') {
             sink.push(Diagnostic::new("C004", "a path cannot hold a null character").at(entry.span));

@@ -3,10 +3,13 @@
 //! verdict about something else than the data.
 
 use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 thread_local! {
@@ -43,9 +46,43 @@ pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Res
 
 /// What must stay the same from opening to the last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     pub bytes: u64,
     modified: Option<SystemTime>,
+    identity: Identity,
+}
+
+/// Device, inode and the time of the last change of either content or attributes, which no program can
+/// set back.
+#[cfg(unix)]
+type Identity = (u64, u64, i64, i64);
+#[cfg(not(unix))]
+type Identity = ();
+
+#[cfg(unix)]
+fn identity(meta: &std::fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec())
+}
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> Identity {}
+
+/// The SHA-256 of a file, and the stamp that it had while it was read.
+pub(crate) fn measure(path: &Path, stop: Option<&AtomicBool>) -> Result<(Stamp, [u8; 32])> {
+    let mut file = File::open(path).map_err(|e| super::paths::unreadable(path, &e))?;
+    let stamp = Stamp::of(path, &file)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
+    loop {
+        if stop.is_some_and(|s| s.load(Ordering::Relaxed)) {
+            return Err(Error::Interrupted);
+        }
+        match file.read(&mut buffer).map_err(|e| super::paths::unreadable(path, &e))? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    stamp.check(path, &file)?;
+    Ok((stamp, hash.finalize().into()))
 }
 
 impl Stamp {
@@ -54,7 +91,7 @@ impl Stamp {
         if !meta.is_file() {
             return Err(Error::data(path, "is neither a file nor a folder (a pipe or a device?)"));
         }
-        Ok(Stamp { bytes: meta.len(), modified: meta.modified().ok() })
+        Ok(Stamp { bytes: meta.len(), modified: meta.modified().ok(), identity: identity(&meta) })
     }
 
     /// Opens the file and checks that it is still the one that was opened first.

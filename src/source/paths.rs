@@ -57,15 +57,7 @@ pub(super) fn find(arguments: &[String]) -> Result<(PathBuf, Vec<Found>)> {
     let root = common_folder(found.keys());
     let mut files = Vec::with_capacity(found.len());
     for (absolute, (path, format)) in found {
-        let relative = absolute.strip_prefix(&root).unwrap_or(&absolute);
-        let mut parts = Vec::new();
-        for part in relative.components() {
-            let part = part.as_os_str().to_str();
-            parts.push(part.ok_or_else(|| {
-                Error::data(&path, "the file's name is not valid Unicode, so no list could name it").help("rename the file")
-            })?);
-        }
-        files.push(Found { relative: parts.join("/"), path, format });
+        files.push(Found { relative: relative(&absolute, &root, &path)?, path, format });
     }
     files.sort_by(|a, b| a.relative.cmp(&b.relative));
     Ok((root, files))
@@ -172,8 +164,90 @@ fn walk(argument: &str, base: &Path, matcher: Option<&globset::GlobMatcher>) -> 
     Ok(hits)
 }
 
+/// Every file below these paths, whatever it holds, as (path relative to the root, path), sorted: what a
+/// loader could open. Hidden files, our own results and links that lead in circles are left out or
+/// refused as in [`find`]. The root of one folder is that folder, so that another file in it changes no
+/// name; otherwise it is the longest common folder.
+pub(crate) fn every_file(arguments: &[String]) -> Result<(PathBuf, Vec<(String, PathBuf)>)> {
+    let (mut found, mut bases) = (BTreeMap::new(), Vec::new());
+    for argument in arguments {
+        let path = Path::new(argument);
+        let mut of_this: Vec<(PathBuf, PathBuf)> = Vec::new();
+        match std::fs::metadata(path) {
+            Ok(meta) if meta.is_dir() => {
+                let absolute = std::fs::canonicalize(path).map_err(|e| unreadable(path, &e))?;
+                let walker = walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
+                let shown = |e: &walkdir::DirEntry| e.depth() == 0 || !is_apart(&e.file_name().to_string_lossy());
+                for entry in walker.filter_entry(shown) {
+                    let entry = entry.map_err(|e| Error::data(e.path().unwrap_or(path), format!("cannot be read: {e}")))?;
+                    if entry.file_type().is_dir() {
+                        continue;
+                    }
+                    if !entry.file_type().is_file() {
+                        return Err(Error::data(entry.path(), "is neither a file nor a folder (a pipe or a device?)"));
+                    }
+                    let below = entry.path().strip_prefix(path).unwrap_or(entry.path());
+                    of_this.push((absolute.join(below), entry.path().to_owned()));
+                }
+                bases.push(absolute);
+            }
+            _ => {
+                of_this = expand_any(argument)?;
+                bases.extend(of_this.iter().filter_map(|(absolute, _)| absolute.parent().map(Path::to_owned)));
+            }
+        }
+        for (absolute, path) in of_this {
+            if let Some(earlier) = found.insert(absolute, path) {
+                return Err(Error::usage(format!("{}: the file is given twice", earlier.display())));
+            }
+        }
+    }
+    let mut root = bases.first().cloned().unwrap_or_default();
+    for base in &bases {
+        while !base.starts_with(&root) && root.pop() {}
+    }
+    let mut files = Vec::with_capacity(found.len());
+    for (absolute, path) in found {
+        files.push((relative(&absolute, &root, &path)?, path));
+    }
+    files.sort();
+    Ok((root, files))
+}
+
+/// A file or a glob, of any format: (absolute path, path as typed).
+fn expand_any(argument: &str) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let path = Path::new(argument);
+    match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => {
+            let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent = std::fs::canonicalize(parent).map_err(|e| unreadable(path, &e))?;
+            Ok(vec![(path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name)), path.to_owned())])
+        }
+        _ => Ok(expand(argument)?.into_iter().map(|(absolute, path, _)| (absolute, path)).collect()),
+    }
+}
+
+/// The path below the root, with `/`.
+fn relative(absolute: &Path, root: &Path, path: &Path) -> Result<String> {
+    let mut parts = Vec::new();
+    for part in absolute.strip_prefix(root).unwrap_or(absolute).components() {
+        let part = part.as_os_str().to_str();
+        parts.push(
+            part.ok_or_else(|| {
+                Error::data(path, "the file's name is not valid Unicode, so no list could name it").help("rename the file")
+            })?,
+        );
+    }
+    Ok(parts.join("/"))
+}
+
+/// Neither data nor beside it.
+fn is_apart(name: &str) -> bool {
+    name.starts_with('.') || name == OUTPUT_FOLDER
+}
+
 fn never_data(name: &str) -> bool {
-    name.starts_with('.') || name == OUTPUT_FOLDER || BOOKKEEPING.contains(&name)
+    is_apart(name) || BOOKKEEPING.contains(&name)
 }
 
 fn in_output_folder(path: &Path) -> bool {

@@ -10,6 +10,7 @@
 //!                        an empty cell is null
 //! sample NAME [N]        copies (the first N bytes of) a file of examples/data
 //! folder NAME
+//! move NAME NEW          gives a file another name; without NEW it is removed
 //! $ taster ARGUMENTS     runs; quotes as in a shell. What follows speaks of the last run
 //! exit N
 //! out TEXT               stdout holds it (`err`: stderr)
@@ -104,7 +105,7 @@ fn parquet(path: &Path, lines: &[&str]) -> Result<(), String> {
 }
 
 const DIRECTIVES: &[&str] =
-    &["file", "raw", "repeat", "parquet", "sample", "folder", "$", "exit", "out", "err", "no-out", "no-err", "exists", "absent"];
+    &["file", "raw", "repeat", "parquet", "sample", "folder", "move", "$", "exit", "out", "err", "no-out", "no-err", "exists", "absent"];
 
 fn tell(story: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
@@ -169,6 +170,14 @@ fn tell(story: &str) -> Result<(), String> {
                 std::fs::write(place()?, bytes).map_err(|e| e.to_string())?;
             }
             "folder" => std::fs::create_dir_all(place()?).map_err(|e| e.to_string())?,
+            "move" => {
+                let from = folder.join(rest.split(' ').next().unwrap_or(""));
+                let moved = match rest.split_once(' ') {
+                    Some((_, to)) => std::fs::rename(from, folder.join(to)),
+                    None => std::fs::remove_file(from),
+                };
+                moved.map_err(|e| e.to_string())?;
+            }
             "$" => {
                 let mut words = words(rest).into_iter();
                 if words.next().as_deref() != Some("taster") {
