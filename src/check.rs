@@ -1,11 +1,13 @@
 //! The façade: one contract, one dataset, one verdict. Everything that a run writes appears at its
 //! end: first the quarantine list, then `report.json`, which commits the set.
 
+use crate::contract::decisions::Decisions;
 use crate::contract::{Contract, Roles};
 use crate::engine::{Engine, Progress, Silent};
 use crate::error::{ContractError, Diagnostic, Error, Result};
 use crate::quarantine::{Codes, Writer};
 use crate::report::{ContractFacts, Facts, json, run_id};
+use crate::review::decided::{self, Decided};
 use crate::rule::{Context, DynRule, Entry, NotTested, Outcome, Plan};
 use crate::source::Source;
 use crate::verdict::ignores::Ignores;
@@ -14,6 +16,7 @@ use crate::verdict::record::{Recorder, Tally};
 use crate::verdict::{self, FailOn, Judged, Policy, Verdict};
 use chrono::{DateTime, SubsecRound, Utc};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -29,6 +32,8 @@ pub struct Options<'a> {
     pub redact: bool,
     /// Findings that an earlier report has, and that therefore do not count.
     pub baseline: Option<verdict::baseline::Baseline>,
+    /// What people decided about rows.
+    pub decisions: Option<Decisions>,
     pub threads: usize,
     pub memory: u64,
     pub seed: u64,
@@ -53,6 +58,7 @@ impl Default for Options<'_> {
             ignore: Vec::new(),
             redact: false,
             baseline: None,
+            decisions: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             memory: 4 << 30,
             seed: 0,
@@ -116,12 +122,15 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     writable(&report)?;
 
     let engine = Engine::new(source, &plan, options.progress, options.stop)?;
+    let decided = options.decisions.clone().map(|d| engine.within(|| Decided::find(source, d, options.stop)));
+    let decided = Arc::new(decided.transpose()?.unwrap_or_default());
     let learned = engine.learn(&rules)?;
     let ignores = Ignores::new(&contract.ignore, options.now.date_naive());
     let outcomes: Vec<_> = rules.iter().zip(&learned).map(|(r, l)| (r.meta(), &l.outcome)).collect();
     let id = roles.first(crate::contract::Role::Id).map(str::to_owned);
     let provenance = Provenance::of(source, &roles);
     let recorder = Recorder::new(writer, &outcomes, &ignores, id, provenance.clone(), options.redact);
+    let recorder = recorder.deciding(decided.clone());
     let judging = engine.judge(&rules, &learned, &recorder)?;
     let (tally, list): (Tally, _) = recorder.finish()?;
 
@@ -141,6 +150,7 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
         contract_warnings: facts.contract.iter().flat_map(|c| &c.warnings).map(|w| w.message.clone()).collect(),
         provenance,
         redact: options.redact,
+        decided,
     };
     let mut verdict = verdict::decide(judged, not_tested, tally, &ignores, &policy);
     // Settled outcomes were appended for the tally's sake; people read rules in code order.
@@ -265,8 +275,11 @@ fn facts(contract: &Contract, source: &Source, options: &Options<'_>) -> Facts {
     // since `ignore` entries expire by day, and in full where a rule asks how old something is.
     let day = if contract.asks_the_clock() { now.clone() } else { options.now.date_naive().to_string() };
     let (select, ignore) = (options.select.join(","), options.ignore.join(","));
+    let mut parts: Vec<&str> = vec![&fingerprint, &contract.digest, &seed, &day, &select, &ignore];
+    parts.extend(options.decisions.as_ref().map(|d| d.digest.as_str()));
     Facts {
-        run_id: run_id(&[&fingerprint, &contract.digest, &seed, &day, &select, &ignore]),
+        run_id: run_id(&parts),
+        decisions: options.decisions.as_ref().map(|d| decided::Told { path: d.path.clone(), sha256: d.digest.clone() }),
         seed: options.seed,
         data: options.data.clone(),
         root: source.root.clone(),

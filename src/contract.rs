@@ -6,6 +6,7 @@ pub mod clauses;
 mod columns;
 mod compare;
 pub mod dataset_rules;
+pub mod decisions;
 pub mod diagnostics;
 pub mod diff;
 mod doc;

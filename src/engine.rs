@@ -42,6 +42,10 @@ pub trait Sink: Sync {
     fn append(&self, part: Self::Part) -> Result<()>;
     /// Columns that the sink itself reads (the id).
     fn columns(&self) -> Vec<String>;
+    /// Whether it wants the batches even when no rule has findings.
+    fn always(&self) -> bool {
+        false
+    }
 }
 
 /// What a long run tells whoever waits for it.
@@ -181,7 +185,7 @@ impl<'a, I: Input> Engine<'a, I> {
     pub fn judge<S: Sink>(&self, rules: &[Box<dyn DynRule>], learned: &[Learned], sink: &S) -> Result<Vec<Duration>> {
         let spent: Vec<AtomicU64> = rules.iter().map(|_| AtomicU64::new(0)).collect();
         let active: Vec<usize> = (0..rules.len()).filter(|&r| rules[r].has_rows(&learned[r].model)).collect();
-        if !active.is_empty() {
+        if !active.is_empty() || sink.always() {
             let shards = self.input.shards();
             let columns = union(active.iter().map(|&r| rules[r].columns()).chain([sink.columns()]));
             self.progress.pass("judging", self.plan.rows);
@@ -229,6 +233,11 @@ impl<'a, I: Input> Engine<'a, I> {
             first_error(results)?;
         }
         Ok(spent.into_iter().map(|s| Duration::from_nanos(s.into_inner())).collect())
+    }
+
+    /// Runs work of somebody else on the run's threads.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
     }
 
     fn check_stop(&self) -> Result<()> {

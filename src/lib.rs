@@ -13,6 +13,7 @@ pub mod features;
 pub mod profile;
 pub mod quarantine;
 pub mod report;
+pub mod review;
 pub mod rule;
 pub mod sketch;
 pub mod source;

@@ -29,6 +29,8 @@ pub struct Facts {
     /// When, as recorded (`--now`), RFC 3339.
     pub now: String,
     pub elapsed: Duration,
+    /// The file of people's decisions, where there is one.
+    pub decisions: Option<crate::review::decided::Told>,
     /// Why the run is not what one might expect: no contract found, defaults used.
     pub notes: Vec<String>,
     /// Files written, the report itself excepted.

@@ -233,7 +233,7 @@ pub struct Hit {
 pub const NONE: u32 = u32::MAX;
 
 /// Findings of a run of batches: columnar enough to hold millions, with each string once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Findings {
     pub hits: Vec<Hit>,
     strings: Vec<std::sync::Arc<str>>,

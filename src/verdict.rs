@@ -7,10 +7,14 @@ pub mod provenance;
 pub mod record;
 
 use crate::contract::OnNotEvaluated;
-use crate::rule::{Floor, Group, Meta, NotTested, Outcome, Severity, Status};
+use crate::contract::decisions::Decision;
+use crate::review::decided::{self, Decided};
+use crate::rule::{Action, Floor, Group, Meta, NotTested, Outcome, Severity, Status};
 use ignores::{Ignores, Use};
 use record::{Example, Tally};
 use serde::Serialize;
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// From which weight on a finding makes the exit code 1.
@@ -59,6 +63,8 @@ pub struct Policy {
     pub provenance: provenance::Provenance,
     /// No text of cells in reasons.
     pub redact: bool,
+    /// What people decided about rows.
+    pub decided: Arc<Decided>,
 }
 
 /// One rule in the report.
@@ -113,6 +119,8 @@ pub struct Verdict {
     /// A floor is demanded and no detector could state one.
     pub floor_unknown: bool,
     pub ignores: Vec<Use>,
+    /// What became of people's decisions.
+    pub decisions: Vec<decided::Use>,
     /// Warnings about the contract that count: those that no baseline has.
     pub contract_warnings: usize,
     /// Lines of the list, by action.
@@ -148,6 +156,7 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
             }
             None => true,
         });
+        outcome.groups.retain_mut(|g| settle(&meta, g, &seen, &policy.decided));
         let level = if ignored.is_some() { None } else { weigh(&meta, &outcome, had_groups, &seen, policy.on_not_evaluated) };
         floors += outcome.floor.len();
         if let Some(demanded) = policy.floor {
@@ -191,12 +200,17 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
     not_tested.sort_by(|a, b| (&a.code, &a.reason).cmp(&(&b.code, &b.reason)));
     not_tested.dedup();
     let ignores = ignores.uses(&matched, &tally.hidden);
+    let ran: HashSet<&str> = rules.iter().map(|r: &RuleResult| r.meta.code).collect();
+    let decisions = policy.decided.uses(&tally.decided, &ran);
+    let removals = policy.decided.decisions.entries.iter().zip(&decisions);
+    let unheard = removals.filter(|(e, u)| u.rows_removed > 0 && !rules.iter().any(|r| speaks_of(r, e))).count();
     let floor_unknown = policy.floor.is_some() && floors == 0;
     let weighing = |s: Severity| rules.iter().map(|r| weights(r, s)).sum::<usize>();
-    let errors = weighing(Severity::Error) + missed_floors.len() + usize::from(floor_unknown);
+    let errors = weighing(Severity::Error) + missed_floors.len() + usize::from(floor_unknown) + unheard;
     let news = |w: &&String| !policy.baseline.as_ref().is_some_and(|b| b.has_warning(w));
     let contract_warnings = policy.contract_warnings.iter().filter(news).count();
     let warnings = weighing(Severity::Warning) + ignores.iter().filter(|u| u.is_warning()).count() + contract_warnings;
+    let warnings = warnings + decisions.iter().filter(|u| u.is_warning()).count();
     let nothing = policy.rows == 0 || evaluated + not_evaluated == 0;
     let exit = |fail_on| exit_code(errors, warnings, nothing, fail_on);
     let overall = match (errors, warnings) {
@@ -217,12 +231,42 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
         missed_floors,
         floor_unknown,
         ignores,
+        decisions,
         contract_warnings,
         rows_quarantine: tally.quarantined,
         rows_review: tally.review,
         rows: policy.rows,
         rules,
     }
+}
+
+/// Whether a group still stands once people have spoken about its rows. One whose rows are all kept does
+/// not; one with rows to be removed is for quarantine; one with rows that nobody has seen says so.
+fn settle(meta: &Meta, group: &mut Group, seen: &record::RuleTally, decided: &Decided) -> bool {
+    let count = seen.decided_of(Some(&group.key));
+    if count.kept > 0 && count.open + count.removed == 0 {
+        return false;
+    }
+    if count.removed > 0 {
+        group.action = Action::Quarantine;
+    }
+    if count.kept + count.removed > 0 {
+        for e in decided.decisions.entries.iter().filter(|e| e.is_about(meta.code, Some(&group.key))) {
+            let what = if e.decision == Decision::Keep { "are honest" } else { "do not belong" };
+            group.reasons.push(format!("{} decided on {} that rows of it {what}: {}", e.by, e.date, e.reason));
+        }
+        if count.open > 0 {
+            group.reasons.push(format!("nobody has decided about {} of its rows", crate::error::group_digits(count.open)));
+        }
+    }
+    true
+}
+
+/// Whether a rule's findings already weigh what a decision to remove rows does.
+fn speaks_of(rule: &RuleResult, e: &crate::contract::decisions::Entry) -> bool {
+    let groups = &rule.outcome.groups;
+    let alone = e.group.is_none() && groups.is_empty() && e.rule == rule.meta.code && rule.level == Some(Severity::Error);
+    rule.ignored.is_none() && (alone || groups.iter().any(|g| g.action == Action::Quarantine && e.is_about(rule.meta.code, Some(&g.key))))
 }
 
 /// Precedence 1 > 3 > 0. Code 2 is an [`crate::error::Error`] and never gets here.
@@ -253,7 +297,8 @@ fn weigh(meta: &Meta, outcome: &Outcome, had_groups: bool, seen: &record::RuleTa
             let groups = outcome.groups.iter().map(|g| by_action(g.action)).max();
             let alone = (seen.alone > Some(crate::rule::Action::Review)).then_some(Severity::Error);
             let alone = alone.or(seen.alone.map(by_action));
-            let bare = (outcome.status == Status::Fail && !had_groups && seen.alone.is_none()).then_some(outcome.severity);
+            let silent = !had_groups && seen.alone.is_none() && !seen.has_kept();
+            let bare = (outcome.status == Status::Fail && silent).then_some(outcome.severity);
             groups.max(alone).max(bare)
         }
     }

@@ -75,6 +75,7 @@ pub fn run(global: &Global, args: &Args) -> Result<u8> {
         select: Vec::new(),
         ignore: Vec::new(),
         baseline: None,
+        decisions: None,
         redact: args.redact,
     };
     // One moment for the run, the statement and its end.

@@ -2,6 +2,7 @@
 
 use super::{Global, progress::Bar, say, signals};
 use crate::check::{Options, check};
+use crate::contract::decisions::{self, Decisions};
 use crate::contract::{Contract, parse};
 use crate::engine::{Progress, Silent};
 use crate::error::{ContractError, Diagnostic, Error, Result};
@@ -50,6 +51,9 @@ pub struct CheckArgs {
     /// Only findings that this earlier report.json does not have count towards the exit code
     #[arg(long, value_name = "REPORT")]
     pub baseline: Option<PathBuf>,
+    /// What people decided about suspect rows [default: CONTRACT with .decisions.yaml for .yaml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
     /// No cell text in reports
     #[arg(long)]
     pub redact: bool,
@@ -91,6 +95,7 @@ pub fn checked(
         ignore: args.ignore.clone(),
         redact: args.redact,
         baseline: args.baseline.as_deref().map(crate::verdict::baseline::Baseline::load).transpose()?,
+        decisions: decisions(args.decisions.as_deref(), contract.path.as_deref())?,
         threads: global.threads(),
         memory: global.memory(),
         seed: global.seed,
@@ -117,6 +122,14 @@ pub fn checked(
     let text = if global.quiet { terminal::verdict_line(&verdict, view) } else { terminal::summary(&verdict, &facts, view) };
     say(&text)?;
     Ok((verdict, facts))
+}
+
+/// The decisions that were named, or those that stand beside the contract.
+pub(super) fn decisions(named: Option<&Path>, contract: Option<&Path>) -> Result<Option<Decisions>> {
+    match named {
+        Some(path) => decisions::load(path).map(Some),
+        None => decisions::load_if_there(&decisions::beside(contract)),
+    }
 }
 
 /// What `--verbose` says before the work begins.

@@ -42,7 +42,7 @@ impl Sink {
         }
         if self.dropped > 0 {
             let n = crate::error::plural(self.dropped, "more problem");
-            self.errors.push(Diagnostic::new("C001", format!("{n} in this contract; mend these first")));
+            self.errors.push(Diagnostic::new("C001", format!("{n}; mend these first")));
         }
         (self.errors, self.warnings)
     }

@@ -72,10 +72,10 @@ impl Section {
     }
 }
 
-const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+pub const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, shape, doc, needed: false }
 }
-const fn needed(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+pub const fn needed(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, shape, doc, needed: true }
 }
 

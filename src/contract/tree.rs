@@ -98,15 +98,21 @@ enum OpenKind {
 /// stays in the tree, so that the rest of the contract is still checked); what breaks the text as
 /// YAML ends the reading, for nothing after it can be trusted.
 pub fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node>> {
-    if text.len() > MAX_BYTES {
+    read_as("contract", MAX_BYTES, text, problems)
+}
+
+/// As [`read`], for another document of the same untrusted kind: messages call it `what`, and at most
+/// `most` bytes of it are read.
+pub fn read_as(what: &'static str, most: usize, text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node>> {
+    if text.len() > most {
         problems.push(malformed(format!(
-            "the contract has {} bytes; at most {} are read",
+            "the {what} has {} bytes; at most {} are read",
             crate::error::group_digits(text.len() as u64),
-            crate::error::group_digits(MAX_BYTES as u64)
+            crate::error::group_digits(most as u64)
         )));
         return None;
     }
-    let mut builder = Builder { text, stack: Vec::new(), anchors: HashMap::new(), root: None, nodes: 0, problems: Vec::new() };
+    let mut builder = Builder { what, text, stack: Vec::new(), anchors: HashMap::new(), root: None, nodes: 0, problems: Vec::new() };
     let outcome = builder.run();
     let Builder { root, problems: found, .. } = builder;
     problems.extend(found);
@@ -120,6 +126,8 @@ pub fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node>> {
 }
 
 struct Builder<'a> {
+    /// What messages call the document.
+    what: &'static str,
     text: &'a str,
     stack: Vec<Open>,
     anchors: HashMap<usize, Rc<Node>>,
@@ -151,12 +159,14 @@ impl Builder<'_> {
                 Event::DocumentStart(..) => {
                     documents += 1;
                     if documents > 1 {
-                        return Err(malformed("a contract is one YAML document; here a second one begins").at(span));
+                        let what = self.what;
+                        return Err(malformed(format!("a {what} is one YAML document; here a second one begins")).at(span));
                     }
                 }
                 Event::Scalar(.., Some(_)) | Event::SequenceStart(.., Some(_)) | Event::MappingStart(.., Some(_)) => {
                     let at = raw.tag_span().map_or(span, |t| self.span(&t));
-                    return Err(malformed("YAML tags (`!...`) have no place in a contract; a value's type is its column's").at(at));
+                    let what = self.what;
+                    return Err(malformed(format!("YAML tags (`!...`) have no place in a {what}; a value's type is its column's")).at(at));
                 }
                 Event::Scalar(value, style, anchor, None) => pending = Some((value.into_owned(), style, anchor, span)),
                 Event::SequenceStart(_, anchor, None) => self.open(OpenKind::Seq(Vec::new()), span, anchor)?,
@@ -208,7 +218,7 @@ impl Builder<'_> {
         self.nodes = self.nodes.saturating_add(n);
         if self.nodes > MAX_NODES {
             let limit = crate::error::group_digits(MAX_NODES as u64);
-            return Err(malformed(format!("the contract unfolds to more than {limit} values; aliases may be multiplying")).at(span));
+            return Err(malformed(format!("the {} unfolds to more than {limit} values; aliases may be multiplying", self.what)).at(span));
         }
         Ok(())
     }
@@ -216,7 +226,7 @@ impl Builder<'_> {
     fn open(&mut self, kind: OpenKind, span: Span, anchor: usize) -> Result<(), Diagnostic> {
         self.count(1, span)?;
         if self.stack.len() >= MAX_DEPTH {
-            return Err(malformed(format!("the contract nests deeper than {MAX_DEPTH} levels")).at(span));
+            return Err(malformed(format!("the {} nests deeper than {MAX_DEPTH} levels", self.what)).at(span));
         }
         self.stack.push(Open { kind, span, anchor, size: 1 });
         Ok(())

@@ -65,6 +65,7 @@ pub fn report(verdict: &Verdict, facts: &Facts) -> Value {
         })),
         "seed": facts.seed,
         "options": facts.options.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect::<serde_json::Map<_, _>>(),
+        "redacted": facts.redact,
         "notes": facts.notes,
         "rules": rules,
         "floor": floor,
@@ -72,6 +73,10 @@ pub fn report(verdict: &Verdict, facts: &Facts) -> Value {
         "floor_unknown": verdict.floor_unknown,
         "not_tested": verdict.not_tested.iter().map(not_tested).collect::<Vec<_>>(),
         "ignored": verdict.ignores,
+        "decisions": facts.decisions.as_ref().map(|d| json!({
+            "path": d.path.display().to_string(), "sha256": d.sha256,
+            "entries": verdict.decisions.iter().map(|u| decision(u, facts)).collect::<Vec<_>>(),
+        })),
         "files": files,
         "now": facts.now,
         "timing": {"milliseconds": milliseconds(facts.elapsed), "rules": spent},
@@ -86,6 +91,12 @@ fn warning(d: &crate::error::Diagnostic) -> Value {
         "help": d.help,
         "contract_line": d.span.map(|s| json!({"line": s.line, "column": s.column})),
     })
+}
+
+fn decision(u: &crate::review::decided::Use, facts: &Facts) -> Value {
+    let mut value = serde_json::to_value(u).unwrap_or_default();
+    value["group"] = u.group.as_deref().map_or(Value::Null, |g| text(g, facts));
+    value
 }
 
 /// Titles, messages and group keys may quote cells; with `--redact` none of them is printed.

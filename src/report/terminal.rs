@@ -7,6 +7,7 @@
 use super::Facts;
 use super::escape;
 use crate::error::{group_digits, plural};
+use crate::review::decided;
 use crate::rule::{Action, Group, Severity, Status};
 use crate::verdict::record::Example;
 use crate::verdict::{Overall, RuleResult, Verdict, ignores};
@@ -110,6 +111,7 @@ pub fn summary(verdict: &Verdict, facts: &Facts, view: View) -> String {
     p.floors(verdict);
     p.not_tested(verdict);
     p.ignores(verdict);
+    p.decisions(verdict);
     p.contract_warnings();
     p.files();
     p.next(verdict);
@@ -324,6 +326,38 @@ impl Page<'_> {
             };
             self.wrapped(2, &escape::terminal(&format!("{what}: {how}")));
         }
+    }
+
+    fn decisions(&mut self, v: &Verdict) {
+        let Some(told) = self.facts.decisions.as_ref().filter(|_| !v.decisions.is_empty()) else { return };
+        self.heading("Decided by people");
+        let path = told.path.display().to_string();
+        for u in v.decisions.iter().take(SHOWN) {
+            let group =
+                u.group.as_deref().map(|g| if self.facts.redact { " (redacted)".to_owned() } else { format!(" `{}`", clip(g, 120)) });
+            let told = match u.state {
+                decided::State::Applied => {
+                    let (n, how) = if u.rows_removed > 0 { (u.rows_removed, "for quarantine") } else { (u.rows_kept, "kept") };
+                    let gone = u.contents - u.present;
+                    let gone = if gone > 0 { format!(", {} no longer there", group_digits(gone)) } else { String::new() };
+                    format!("{} {how}{gone}: {} ({}, {})", plural(n as usize, "row"), u.reason, u.by, u.date)
+                }
+                decided::State::Idle => format!("nothing accuses the rows that {} kept on {}", u.by, u.date),
+                decided::State::Done => format!("the rows that {} wanted removed on {} are gone", u.by, u.date),
+                decided::State::Stale => {
+                    format!("warning: stale, none of the rows that {} kept on {} is in the data ({path} line {})", u.by, u.date, u.line)
+                }
+                decided::State::NotRun if u.is_warning() => {
+                    format!(
+                        "warning: the rule did not run, so rows that {} wanted removed on {} stayed ({path} line {})",
+                        u.by, u.date, u.line
+                    )
+                }
+                decided::State::NotRun => "the rule did not run".to_owned(),
+            };
+            self.wrapped(2, &escape::terminal(&format!("{}{}: {told}", u.rule, group.unwrap_or_default())));
+        }
+        self.more(v.decisions.len().saturating_sub(SHOWN), "decisions");
     }
 
     fn contract_warnings(&mut self) {

@@ -147,6 +147,11 @@ pub fn statement(
             configuration.push(Resource { name, digest: sha256(hex(&crate::source::measure(&path, None)?.1)) });
         }
     }
+    // What people decided is part of what the verdict depends on.
+    if let Some(decisions) = &facts.decisions {
+        let name = decisions.path.file_name().map_or_else(|| "decisions".into(), |n| n.to_string_lossy().into_owned());
+        configuration.push(Resource { name, digest: sha256(decisions.sha256.clone()) });
+    }
     let (mut passed, mut warned, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for rule in &verdict.rules {
         let what = if rule.is_contract() { rule.outcome.title.as_str() } else { rule.meta.name };

@@ -5,9 +5,11 @@
 use super::ignores::Ignores;
 use super::provenance::{Origins, Provenance, Usual};
 use crate::batch::{Batch, RowId, Text, cell_text};
+use crate::contract::decisions::Decision;
 use crate::engine::Sink;
 use crate::error::{Error, Result, group_digits};
 use crate::quarantine::{self, Pending, Writer};
+use crate::review::decided::{Count, Decided};
 use crate::rule::{Action, Findings, Hit, Meta, Outcome};
 use crate::source::Shard;
 use arrow::array::{Array, AsArray};
@@ -50,6 +52,8 @@ pub struct RuleTally {
     pub alone: Option<Action>,
     pub examples: Vec<Example>,
     groups: HashMap<Arc<str>, Seen>,
+    /// Of each group that somebody decided about.
+    decided: BTreeMap<Option<Arc<str>>, Count>,
 }
 
 /// What is kept of a suspect group.
@@ -63,6 +67,14 @@ impl RuleTally {
     pub fn examples_of(&self, group: &str) -> Vec<Example> {
         self.groups.get(group).map(|g| g.examples.clone()).unwrap_or_default()
     }
+    /// What decisions made of the rows of a group, or of those of none.
+    pub fn decided_of(&self, group: Option<&str>) -> Count {
+        self.decided.get(&group.map(Arc::from)).copied().unwrap_or_default()
+    }
+    /// Whether a person spoke for any row that the rule accuses.
+    pub fn has_kept(&self) -> bool {
+        self.decided.values().any(|c| c.kept > 0)
+    }
     pub fn origins_of(&self, group: &str) -> Option<&Origins> {
         self.groups.get(group).map(|g| &g.origins)
     }
@@ -74,6 +86,8 @@ pub struct Tally {
     pub review: u64,
     /// Hits that each entry of `ignore` left out.
     pub hidden: Vec<u64>,
+    /// What each decision did.
+    pub decided: Vec<Count>,
     /// Where all rows come from.
     pub usual: Usual,
     rules: Vec<RuleTally>,
@@ -86,12 +100,17 @@ impl Tally {
         self.usual.merge(other.usual);
         self.hidden.resize(self.hidden.len().max(other.hidden.len()), 0);
         self.hidden.iter_mut().zip(other.hidden).for_each(|(a, b)| *a += b);
+        self.decided.resize(self.decided.len().max(other.decided.len()), Count::default());
+        self.decided.iter_mut().zip(other.decided).for_each(|(a, b)| a.add(b));
         self.rules.resize(self.rules.len().max(other.rules.len()), RuleTally::default());
         for (mine, other) in self.rules.iter_mut().zip(other.rules) {
             mine.quarantined += other.quarantined;
             mine.review += other.review;
             mine.alone = mine.alone.max(other.alone);
             keep_smallest(&mut mine.examples, other.examples);
+            for (group, count) in other.decided {
+                mine.decided.entry(group).or_default().add(count);
+            }
             for (group, seen) in other.groups {
                 let mine = mine.groups.entry(group).or_default();
                 keep_smallest(&mut mine.examples, seen.examples);
@@ -118,6 +137,7 @@ pub struct Recorder<'a> {
     /// Per rule, the groups whose examples are wanted.
     wanted: Vec<HashMap<Arc<str>, ()>>,
     ignores: &'a Ignores,
+    decided: Arc<Decided>,
     id: Option<String>,
     provenance: Provenance,
     /// No text of cells anywhere in a report.
@@ -149,11 +169,18 @@ impl<'a> Recorder<'a> {
             metas: rules.iter().map(|r| r.0).collect(),
             wanted: wanted.collect(),
             ignores,
+            decided: Arc::default(),
             id,
             provenance,
             redact,
             tally: Mutex::new(Tally::default()),
         }
+    }
+
+    /// Lets people's decisions speak last: after the rules, and after `ignore`.
+    #[must_use]
+    pub fn deciding(self, decided: Arc<Decided>) -> Self {
+        Recorder { decided, ..self }
     }
 
     /// The tally, and the list, still under its temporary name.
@@ -166,7 +193,12 @@ impl<'a> Recorder<'a> {
     }
 
     fn fresh(&self) -> Tally {
-        Tally { rules: vec![RuleTally::default(); self.metas.len()], hidden: vec![0; self.ignores.len()], ..Tally::default() }
+        Tally {
+            rules: vec![RuleTally::default(); self.metas.len()],
+            hidden: vec![0; self.ignores.len()],
+            decided: vec![Count::default(); self.decided.len()],
+            ..Tally::default()
+        }
     }
 
     /// Which entry of `ignore` hides each hit; empty when there is none at all.
@@ -182,6 +214,84 @@ impl<'a> Recorder<'a> {
             })
         };
         findings.hits.iter().map(find).collect()
+    }
+
+    /// The hits as decisions leave them: without those against rows that are kept, and with one against
+    /// every row to be removed, whether or not a rule still accuses it. `None` when nothing changes.
+    fn decide(&self, tally: &mut Tally, batch: &Batch, findings: &Findings, hits: &[Hit]) -> Option<Findings> {
+        let entries = &self.decided.decisions.entries;
+        if entries.is_empty() || batch.rows() == 0 {
+            return None;
+        }
+        let mut known: HashMap<(u16, u32), bool> = HashMap::new();
+        let mut left = Vec::with_capacity(hits.len());
+        // A row counts once per group, however many places of it are marked.
+        let mut last: BTreeMap<(u16, u32), u32> = BTreeMap::new();
+        for hit in hits {
+            let code = self.metas[usize::from(hit.rule)].code;
+            let group = findings.string(hit.group);
+            let about =
+                *known.entry((hit.rule, hit.group)).or_insert_with(|| entries.iter().any(|e| e.is_about(code, group.map(|g| &**g))));
+            if !about {
+                left.push(*hit);
+                continue;
+            }
+            let row = batch.row_id(hit.row as usize);
+            let group_key = group.map(|g| &**g);
+            let kept = self.decided.keeps(row, code, group_key);
+            if kept.is_none() {
+                left.push(*hit);
+            }
+            if last.insert((hit.rule, hit.group), hit.row) == Some(hit.row) {
+                continue;
+            }
+            let count = tally.rules[usize::from(hit.rule)].decided.entry(group.cloned()).or_default();
+            match kept {
+                Some(i) => {
+                    count.kept += 1;
+                    tally.decided[i].kept += 1;
+                }
+                // Those to be removed are counted below, whether they are hit or not.
+                None if self.decided.of(row).any(|(_, e)| e.is_about(code, group_key)) => {}
+                None => count.open += 1,
+            }
+        }
+        let first = batch.row_id(0);
+        let end = RowId { row: batch.row_id(batch.rows() - 1).row + 1, ..first };
+        let mut added = Vec::new();
+        let mut i = 0;
+        for (row, entry) in self.decided.between(first, end) {
+            while batch.row_id(i) < *row && i + 1 < batch.rows() {
+                i += 1;
+            }
+            let e = &entries[*entry as usize];
+            let rule = self.metas.iter().position(|m| m.code == e.rule);
+            let (Some(rule), Decision::Remove, true) = (rule, e.decision, batch.row_id(i) == *row) else { continue };
+            added.push((i, rule, *entry as usize));
+        }
+        if added.is_empty() && left.len() == hits.len() {
+            return None;
+        }
+        let mut out = findings.clone();
+        out.hits = left;
+        for (i, rule, entry) in added {
+            let e = &entries[entry];
+            // A group that is only known by its digest is named where a rule names it.
+            let named = |h: &&Hit| {
+                h.row as usize == i && usize::from(h.rule) == rule && e.is_about(&e.rule, findings.string(h.group).map(|g| &**g))
+            };
+            let group = out.hits.iter().find(named).map(|h| h.group);
+            let group = group.or_else(|| e.group.as_deref().filter(|g| !crate::contract::decisions::is_hidden(g)).map(|g| out.intern(g)));
+            let message = out.intern(&format!("{} decided on {} that it does not belong: {}", e.by, e.date, e.reason));
+            let hit = out.push(i, Action::Quarantine, 1.0, message);
+            hit.rule = rule as u16;
+            hit.group = group.unwrap_or(crate::rule::NONE);
+            tally.decided[entry].removed += 1;
+            let key = e.group.as_deref().map(|_| out.string(group.unwrap_or(crate::rule::NONE)).cloned().unwrap_or_else(|| "".into()));
+            tally.rules[rule].decided.entry(key).or_default().removed += 1;
+        }
+        out.sort();
+        Some(out)
     }
 
     fn count(&self, tally: &mut Tally, batch: &Batch, findings: &Findings, hits: &[Hit], rows: &mut Members) {
@@ -308,6 +418,8 @@ impl Sink for Recorder<'_> {
             .any(Option::is_some)
             .then(|| findings.hits.iter().zip(&hidden).filter(|(_, hide)| hide.is_none()).map(|(h, _)| *h).collect());
         let hits = shown.as_deref().unwrap_or(&findings.hits);
+        let decided = self.decide(&mut part.tally, batch, findings, hits);
+        let (findings, hits) = decided.as_ref().map_or((findings, hits), |d| (d, d.hits.as_slice()));
         let mut members = Members::new();
         for row in hits.chunk_by(|a, b| a.row == b.row) {
             self.count(&mut part.tally, batch, findings, row, &mut members);
@@ -333,6 +445,10 @@ impl Sink for Recorder<'_> {
     fn columns(&self) -> Vec<String> {
         let provenance = if self.wanted.iter().any(|w| !w.is_empty()) { self.provenance.columns() } else { Vec::new() };
         self.id.iter().cloned().chain(provenance).collect()
+    }
+
+    fn always(&self) -> bool {
+        !self.decided.rows().is_empty()
     }
 }
 

@@ -5,8 +5,10 @@
 //! * `laws`: what every rule of the registry owes, whatever it computes.
 //! * `readme`: the README's commands and table are true.
 //! * `semantics`: every normative sentence is held by a test that exists.
+//! * `decisions`: what people decided about rows holds wherever the rows stand.
 //! * `interrupt`: a killed run leaves nothing half-written.
 
+mod decisions;
 mod interrupt;
 mod laws;
 mod readme;
