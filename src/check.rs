@@ -110,10 +110,10 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     // The list's temporary file comes first: a folder that cannot be written to is known before
     // any work is done.
     let list = options.quarantine.clone().unwrap_or_else(|| options.out.join("quarantine.parquet"));
-    let pickle = crate::supply::UNSAFE_PICKLE;
-    if verdict::selected(&options.select, &options.ignore, pickle.code, pickle.name) {
+    let wanted = |meta: &crate::rule::Meta| verdict::selected(&options.select, &options.ignore, meta.code, meta.name);
+    if crate::supply::REGISTRY.iter().any(wanted) {
         let paths: Vec<PathBuf> = options.data.iter().map(PathBuf::from).chain(source.files.iter().map(|f| f.path.clone())).collect();
-        settled.extend(crate::supply::scan(&paths));
+        settled.extend(crate::supply::scan(&paths, options.threads, &wanted, options.stop).ok_or(Error::Interrupted)?);
     }
     let mut codes: Vec<&'static str> = rules.iter().map(|r| r.meta().code).collect();
     codes.extend(settled.iter().map(|(meta, _)| meta.code));

@@ -68,8 +68,22 @@ pub enum FailOn {
 
 pub fn run(global: &Global, args: &CheckArgs) -> Result<u8> {
     let mut notes = Vec::new();
-    let (contract, source, data) = open(&args.from, &mut notes)?;
+    let (contract, source, data) = open(&args.from, &mut notes).inspect_err(|e| warn_of_files(global, args, e))?;
     Ok(checked(global, args, &contract, &source, data, notes)?.0.exit)
+}
+
+/// Data that cannot be read may be so because of what lies among it: that is said all the same.
+fn warn_of_files(global: &Global, args: &CheckArgs, e: &Error) {
+    if !matches!(e, Error::Data { .. } | Error::Usage { .. }) {
+        return;
+    }
+    let paths: Vec<PathBuf> = args.from.data.iter().map(PathBuf::from).collect();
+    let wanted = |m: &crate::rule::Meta| crate::verdict::selected(&args.select, &args.ignore, m.code, m.name);
+    let found = crate::supply::scan(&paths, global.threads(), &wanted, signals::stop_flag()).unwrap_or_default();
+    let found = found.iter().filter(|(_, o)| o.status == crate::rule::Status::Fail);
+    for (meta, outcome) in found.take(20) {
+        super::complain(&super::lines(&format!("{} {}: {}", meta.code, meta.name, outcome.message)));
+    }
 }
 
 /// Runs the check, with a progress bar where somebody is looking, and tells a person about it.

@@ -104,6 +104,11 @@ fn unread(path: &Path, what: &str) -> Error {
 }
 
 /// Pictures lie beside data of every kind; they are data where nothing else is.
+/// Whether a loader would take a file of this name for data.
+pub(crate) fn is_data_name(path: &Path) -> bool {
+    !matches!(by_extension(path), Ok(None))
+}
+
 pub(super) fn is_image(format: Format) -> bool {
     format == Format::Image
 }

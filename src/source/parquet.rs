@@ -128,7 +128,9 @@ impl ParquetTable {
         if length + 12 > stamp.bytes {
             return Err(damaged(path, format!("the footer claims {length} bytes, the file has {}", stamp.bytes)));
         }
-        let digest = super::sha256(&tail(length + 8)?);
+        let footer = tail(length + 8)?;
+        super::nesting::shallow(&footer[..length as usize]).map_err(|e| damaged(path, e))?;
+        let digest = super::sha256(&footer);
         let found = ArrowReaderMetadata::load(&at, ArrowReaderOptions::new()).map_err(|e| damaged(path, e))?;
         // Views and plain values instead of offsets and dictionaries, where the decoder can.
         let wanted = found.schema().fields().iter().map(|f| f.as_ref().clone().with_data_type(schema::plain(f.data_type())));

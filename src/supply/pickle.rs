@@ -142,24 +142,33 @@ impl<R: Read> Walk<'_, R> {
         Ok(values)
     }
     fn text(&mut self, length: u64) -> Step<()> {
-        let bytes = self.bytes(length, NAME)?;
+        let bytes = self.bytes(length, NESTED)?;
+        if let Some(inner) = super::pickles::decoded(&bytes) {
+            self.nested(&inner);
+        }
         let value = if length > NAME as u64 { Value::Other } else { Value::Text(String::from_utf8_lossy(&bytes).into()) };
         self.push(value)
     }
     fn blob(&mut self, length: u64) -> Step<()> {
         let bytes = self.bytes(length, NESTED)?;
-        let nested = matches!(bytes.as_slice(), [0x80, 2..=5, ..]);
-        if nested && self.depth >= MAX_DEPTH {
-            self.import("?", "pickles nested too deep to follow");
-            self.seen.calls = true;
-        } else if nested {
-            let inner = walk_at(&mut bytes.as_slice(), self.depth + 1);
-            self.seen.foreign.extend(inner.foreign);
-            self.seen.calls |= inner.calls;
+        if matches!(bytes.as_slice(), [0x80, 2..=5, ..]) {
+            self.nested(&bytes);
+        } else if let Some(inner) = super::pickles::decoded(&bytes) {
+            self.nested(&inner);
         }
         // Python takes names from byte strings too.
         let value = if length > NAME as u64 { Value::Other } else { Value::Text(String::from_utf8_lossy(&bytes).into()) };
         self.push(value)
+    }
+    fn nested(&mut self, mut bytes: &[u8]) {
+        if self.depth >= MAX_DEPTH {
+            self.import("?", "pickles nested too deep to follow");
+            self.seen.calls = true;
+            return;
+        }
+        let inner = walk_at(&mut bytes, self.depth + 1);
+        self.seen.foreign.extend(inner.foreign);
+        self.seen.calls |= inner.calls;
     }
     fn import(&mut self, module: &str, name: &str) {
         if !allowed(module, name) && self.seen.foreign.len() < 100 {
