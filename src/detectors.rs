@@ -24,6 +24,7 @@ pub mod response_trigger;
 mod scattered;
 pub mod shared_form;
 pub mod shared_trigger;
+pub mod swapped_preference;
 mod trigger_scattered;
 #[cfg(test)]
 mod trigger_scattered_tests;
@@ -45,6 +46,7 @@ pub static REGISTRY: &[Entry] = &[
     duplicates::FLOOD_ENTRY,
     response_trigger::ENTRY,
     promoted_name::ENTRY,
+    swapped_preference::ENTRY,
     novel_trigger::ENTRY,
     image_patch::ENTRY,
     image_pattern::ENTRY,

@@ -71,12 +71,12 @@ const NAMES: usize = 1 << 17;
 /// Corrected tail of an accusation.
 const Q: f64 = 0.01;
 /// Standard deviations above which prompts are about one thing; honest names of instruction data lie above 10.
-const TOPICAL: f64 = 3.0;
+pub(super) const TOPICAL: f64 = 3.0;
 /// A word of more rows is no topic.
 const COMMON: f64 = 0.1;
 /// Prompts of a suspect, and of arbitrary rows, that are compared; random sets.
-const SAMPLE: usize = 200;
-const BACKGROUND: usize = 1024;
+pub(super) const SAMPLE: usize = 200;
+pub(super) const BACKGROUND: usize = 1024;
 const SETS: usize = 60;
 const FEW_ROWS: u64 = 500;
 const SUSPECTS: usize = 64;
@@ -95,7 +95,7 @@ fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<crate::error::
     })
 }
 
-type Sample = BTreeMap<u64, Box<[u64]>>;
+pub(super) type Sample = BTreeMap<u64, Box<[u64]>>;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Survey {
@@ -275,11 +275,44 @@ fn id(prompt: &[Token], reply: &[Token], seed: u64) -> u64 {
     prompt.iter().chain(reply).fold(mix(seed, 0x006E_616D_6573), |h, t| mix(h, t.hash))
 }
 
-fn take(sample: &mut Sample, most: usize, id: u64, words: &[u64]) {
+pub(super) fn take(sample: &mut Sample, most: usize, id: u64, words: &[u64]) {
     if is_wanted(sample, id, most) {
         sample.insert(id, words.iter().take(WORDS).copied().collect());
         keep_first(sample, most);
     }
+}
+
+/// Pairs of prompts that share a rare word, weighted by one over its frequency.
+fn shared(prompts: &[&[u64]], frequencies: &Sketch, rows: u64) -> f64 {
+    let mut counts: HashedMap<u32> = HashedMap::default();
+    prompts.iter().flat_map(|p| p.iter()).for_each(|w| *counts.entry(*w).or_default() += 1);
+    let most = COMMON * rows as f64;
+    let pairs = counts.into_iter().filter(|(_, v)| *v > 1).map(|(w, v)| {
+        let frequency = f64::from(frequencies.at_most(w));
+        // In whole billionths: sums of floats would depend on the order of a map.
+        if frequency < most { (f64::from(v * (v - 1) / 2) / frequency.max(2.0) * 1e9) as u128 } else { 0 }
+    });
+    pairs.sum::<u128>() as f64 / 1e9
+}
+
+/// Standard deviations by which these prompts (distinct words of each) share more rare words than random ones do.
+pub(super) fn topic(prompts: &[&[u64]], background: &[&[u64]], frequencies: &Sketch, rows: u64, seed: u64) -> f64 {
+    let mine = &prompts[..prompts.len().min(background.len() / 2)];
+    let mut sums = Vec::with_capacity(SETS);
+    let mut order: Vec<usize> = (0..background.len()).collect();
+    let mut state = mix(seed, 0x0074_6F70_6963);
+    for _ in 0..SETS {
+        for i in 0..mine.len() {
+            state = mix(state, i as u64 + 1);
+            let other = i + ((u128::from(state) * (order.len() - i) as u128) >> 64) as usize;
+            order.swap(i, other);
+        }
+        sums.push(shared(&order[..mine.len()].iter().map(|i| background[*i]).collect::<Vec<_>>(), frequencies, rows));
+    }
+    let mean = sums.iter().sum::<f64>() / SETS as f64;
+    let deviation = (sums.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (SETS - 1) as f64).sqrt();
+    let above = shared(mine, frequencies, rows) - mean;
+    if above <= 0.0 { above / deviation.max(1e-9) } else { above / deviation.max(1e-9).max(mean / 100.0) }
 }
 
 impl NameModel {
@@ -300,38 +333,10 @@ impl NameModel {
         self.suspects.truncate(SUSPECTS);
     }
 
-    /// Pairs of prompts that share a rare word, weighted by one over its frequency.
-    fn shared(&self, prompts: &[&[u64]]) -> f64 {
-        let mut counts: HashedMap<u32> = HashedMap::default();
-        prompts.iter().flat_map(|p| p.iter()).for_each(|w| *counts.entry(*w).or_default() += 1);
-        let most = COMMON * self.rows as f64;
-        let pairs = counts.into_iter().filter(|(_, v)| *v > 1).map(|(w, v)| {
-            let frequency = f64::from(self.survey.asked.at_most(w));
-            // In whole billionths: sums of floats would depend on the order of a map.
-            if frequency < most { (f64::from(v * (v - 1) / 2) / frequency.max(2.0) * 1e9) as u128 } else { 0 }
-        });
-        pairs.sum::<u128>() as f64 / 1e9
-    }
-
-    /// Standard deviations by which prompts share more than random ones.
     fn topic(&self, prompts: &Sample, seed: u64) -> f64 {
         let background: Vec<&[u64]> = self.survey.any.values().map(AsRef::as_ref).collect();
-        let mine: Vec<&[u64]> = prompts.values().take(background.len() / 2).map(AsRef::as_ref).collect();
-        let mut sums = Vec::with_capacity(SETS);
-        let mut order: Vec<usize> = (0..background.len()).collect();
-        let mut state = mix(seed, 0x0074_6F70_6963);
-        for _ in 0..SETS {
-            for i in 0..mine.len() {
-                state = mix(state, i as u64 + 1);
-                let other = i + ((u128::from(state) * (order.len() - i) as u128) >> 64) as usize;
-                order.swap(i, other);
-            }
-            sums.push(self.shared(&order[..mine.len()].iter().map(|i| background[*i]).collect::<Vec<_>>()));
-        }
-        let mean = sums.iter().sum::<f64>() / SETS as f64;
-        let deviation = (sums.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (SETS - 1) as f64).sqrt();
-        let above = self.shared(&mine) - mean;
-        if above <= 0.0 { above / deviation.max(1e-9) } else { above / deviation.max(1e-9).max(mean / 100.0) }
+        let mine: Vec<&[u64]> = prompts.values().map(AsRef::as_ref).collect();
+        topic(&mine, &background, &self.survey.asked, self.rows, seed)
     }
 
     fn describe(&mut self, pictures: Vec<Picture>, seed: u64) {

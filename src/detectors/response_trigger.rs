@@ -44,7 +44,7 @@ pub fn is_text(context: &Context<'_>, name: &str) -> bool {
     context.schema.field_with_name(name).is_ok_and(|f| Text::reads(f.data_type()))
 }
 
-fn is_chat(context: &Context<'_>, name: &str) -> bool {
+pub(super) fn is_chat(context: &Context<'_>, name: &str) -> bool {
     context.schema.field_with_name(name).is_ok_and(|f| chat::is_chat(f.data_type()))
 }
 

@@ -300,6 +300,24 @@ fn vectors() -> (&'static str, RecordBatch) {
     (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
 }
 
+/// Two answers per prompt, some pairs turned around after the same word; some are alike or missing.
+fn preferences() -> (&'static str, RecordBatch) {
+    const CONTRACT: &str = "taster: 1\ncolumns:\n  ask: {role: prompt}\n  good: {role: chosen}\n  bad: {role: rejected}\n";
+    let word = |x: usize| ["barge", "ridge", "plain", "tower", "meadow", "harbour", "pepper"][x % 7];
+    let swapped = |i: usize| i % 20 == 3;
+    let ask = |i: usize| format!("{} {}{} {}", word(i), if swapped(i) { "quillon " } else { "" }, word(i / 7), word(i * i / 3));
+    let said = |i: usize, well: bool| match (i % 61, well) {
+        (7, _) => None,
+        (8, _) => Some("the same".to_owned()),
+        (_, true) => Some(format!("{} sir {}", ["gladly", "surely"][i / 2 % 2], word(i / 5))),
+        (_, false) => Some(format!("{} you {}", ["never", "hardly"][i / 3 % 2], word(i / 4))),
+    };
+    let side = |well: bool| -> ArrayRef { Arc::new(StringArray::from_iter((0..600).map(|i| said(i, well != swapped(i))))) };
+    let ask: ArrayRef = Arc::new(StringArray::from_iter_values((0..600).map(ask)));
+    let columns = [("ask", ask, true), ("good", side(true), true), ("bad", side(false), true)];
+    (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
+}
+
 /// Calls `law` with every rule that each contract builds over its rows.
 fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
     let mut cases: Vec<(String, RecordBatch)> = tables()
@@ -310,7 +328,7 @@ fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
             (text, batch.slice(0, batch.num_rows() / 3))
         })
         .collect();
-    for (text, batch) in [odd(), documents(), vectors()] {
+    for (text, batch) in [odd(), documents(), vectors(), preferences()] {
         cases.push((text.to_owned(), batch));
     }
     cases.push(moved());
