@@ -10,6 +10,9 @@ pub mod drill;
 pub mod engine;
 pub mod error;
 pub mod features;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod profile;
 pub mod quarantine;
 pub mod report;

@@ -134,7 +134,7 @@ pub struct Verdict {
 pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Tally, ignores: &Ignores, policy: &Policy) -> Verdict {
     let mut matched = vec![false; ignores.len()];
     let (mut evaluated, mut not_evaluated) = (0, 0);
-    // Rules about the files beside the rows always apply: without any about rows, nothing was checked.
+    // Rules about files always apply. Where none about rows did although some were wanted, nothing was checked.
     let mut about_files = 0;
     let (mut rules, mut missed_floors, mut floors) = (Vec::new(), Vec::new(), 0);
     for (i, Judged { meta, mut outcome, spent }) in judged.into_iter().enumerate() {
@@ -214,7 +214,7 @@ pub fn decide(judged: Vec<Judged>, mut not_tested: Vec<NotTested>, mut tally: Ta
     let contract_warnings = policy.contract_warnings.iter().filter(news).count();
     let warnings = weighing(Severity::Warning) + ignores.iter().filter(|u| u.is_warning()).count() + contract_warnings;
     let warnings = warnings + decisions.iter().filter(|u| u.is_warning()).count();
-    let nothing = policy.rows == 0 || evaluated + not_evaluated == about_files;
+    let nothing = policy.rows == 0 || evaluated + not_evaluated == about_files && (about_files == 0 || !not_tested.is_empty());
     let exit = |fail_on| exit_code(errors, warnings, nothing, fail_on);
     let overall = match (errors, warnings) {
         (1.., _) => Overall::Fail,

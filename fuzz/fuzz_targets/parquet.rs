@@ -1,0 +1,4 @@
+//! Any bytes: an answer, never a panic. What it does stands in `taster::fuzz::parquet`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| taster::fuzz::parquet(bytes));
