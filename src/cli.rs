@@ -13,6 +13,7 @@ mod key;
 mod manifest;
 mod profile;
 mod progress;
+mod review;
 mod rules;
 mod schema;
 mod signals;
@@ -72,6 +73,8 @@ enum Verb {
     Drill(drill::Args),
     /// Write a first contract from the data
     Init(init::Args),
+    /// Walk through the suspect groups of a finished check, and decide which rows stay
+    Review(review::Args),
     /// Divide data into clean and quarantined copies, and prove that no row was lost
     Split(split::Args),
     /// List every file with its digest, and compare such a list with what is there
@@ -246,6 +249,7 @@ fn run(cli: Cli) -> Result<u8> {
         Verb::Key(args) => key::run(&args),
         Verb::Attest(args) => return attest::run(&cli.global, &args),
         Verb::Verify(args) => return verify::run(&cli.global, &args),
+        Verb::Review(args) => return review::run(&cli.global, &args),
         Verb::Split(args) => split::run(&cli.global, &args),
         Verb::Drill(args) => return drill::run(&cli.global, &args),
         Verb::Init(args) => init::run(&args, cli.global.threads()),

@@ -10,3 +10,6 @@
 
 pub mod content;
 pub mod decided;
+pub mod evidence;
+pub mod page;
+pub mod session;

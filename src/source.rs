@@ -124,6 +124,19 @@ impl Source {
     /// (and the line of a text file) for everything that cannot be read as what it claims to be.
     pub fn open(paths: &[String], options: &OpenOptions) -> Result<Source> {
         let (root, found) = paths::find(paths)?;
+        Source::of(root, found, options)
+    }
+
+    /// A result of an earlier run, such as its quarantine list, read as a table. Unlike data it may lie in
+    /// `taster-out/`.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn open_result(path: &std::path::Path, options: &OpenOptions) -> Result<Source> {
+        Source::of(PathBuf::new(), vec![paths::result(path)?], options)
+    }
+
+    fn of(root: PathBuf, found: Vec<paths::Found>, options: &OpenOptions) -> Result<Source> {
         if u32::try_from(found.len()).is_err() {
             return Err(Error::usage("too many files"));
         }

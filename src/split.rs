@@ -16,7 +16,7 @@ use crate::quarantine::{AtomicFile, hex};
 use crate::source::Source;
 use crate::source::divide::{Content, Halves, Removed};
 use folder::Folder;
-pub use list::{List, read as read_list};
+pub use list::{Heard, List, read as read_list};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -47,6 +47,9 @@ pub struct Summary {
     pub quarantined: Side,
     /// What the list said of rows.
     pub list: Told,
+    /// What people's decisions changed of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<Heard>,
     /// Which rows of the list stayed.
     pub review: &'static str,
     pub files: Vec<FileRows>,
@@ -177,6 +180,7 @@ pub fn split(source: &Source, list: List, options: &Options<'_>) -> Result<Summa
             quarantine: count(true),
             review: count(false),
         },
+        decisions: list.heard.clone(),
         review: if options.review_out { "taken out" } else { "kept" },
         files,
     };

@@ -2,6 +2,7 @@
 
 use super::{Global, say};
 use crate::error::{Result, group_digits, plural};
+use crate::review::decided::Decided;
 use crate::source::{OpenOptions, Source};
 use crate::split::{Options, Summary, read_list, split};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -24,6 +25,9 @@ pub struct Args {
     /// The contract, where it says how text files are to be read (`format:`)
     #[arg(short, long, value_name = "FILE")]
     pub contract: Option<PathBuf>,
+    /// What people decided since the list was written [default: CONTRACT with .decisions.yaml for .yaml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub decisions: Option<PathBuf>,
     /// Replace an earlier split in DIR
     #[arg(long)]
     pub overwrite: bool,
@@ -41,10 +45,21 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         Some(path) => super::check::options_for(&crate::contract::parse::load(path)?),
         None => OpenOptions { stop: Some(stop), ..OpenOptions::default() },
     };
-    let list = read_list(&args.quarantine)?;
+    let mut list = read_list(&args.quarantine)?;
+    let decisions = match (&args.decisions, &args.contract) {
+        (None, None) => None,
+        (named, contract) => super::check::decisions(named.as_deref(), contract.as_deref())?,
+    };
     let source = Source::open(&args.data, &options)?;
     let options = Options { out: &args.out, review_out: args.review == Review::Out, overwrite: args.overwrite, stop: Some(stop) };
-    let summary = super::pool(global.threads())?.install(|| split(&source, list, &options))?;
+    let pool = super::pool(global.threads())?;
+    if let Some(decisions) = decisions {
+        // A list about other data is refused before its rows are looked up.
+        list.agrees_with(&source)?;
+        let decided = pool.install(|| Decided::find(&source, decisions, stop))?;
+        list.hear(&source, &decided)?;
+    }
+    let summary = pool.install(|| split(&source, list, &options))?;
     say(&super::lines(&told(&summary)))?;
     say("\n")
 }
@@ -67,6 +82,10 @@ fn told(s: &Summary) -> String {
         " and so do the contents\n  {}\n+ {}\n= {} (mod 2^128)\n",
         s.clean.content, s.quarantined.content, s.input.content
     ));
+    if let Some(d) = s.decisions.as_ref().filter(|d| d.kept + d.removed > 0) {
+        let rows = |n: u64| plural(n as usize, "row");
+        out.push_str(&format!("By decision {} stayed and {} went ({})\n", rows(d.kept), rows(d.removed), d.path.display()));
+    }
     if s.list.review > 0 && s.review == "kept" {
         out.push_str(&format!("{} for review stayed; --review out takes them out too\n", plural(s.list.review as usize, "row")));
     }

@@ -6,6 +6,7 @@
 
 use super::Facts;
 use super::escape;
+use crate::contract::decisions::is_hidden;
 use crate::error::{group_digits, plural};
 use crate::review::decided;
 use crate::rule::{Action, Group, Severity, Status};
@@ -32,11 +33,11 @@ impl Default for View {
     }
 }
 
-const RED: Style = AnsiColor::Red.on_default().bold();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
 
 struct Page<'a> {
     out: String,
@@ -118,7 +119,7 @@ pub fn summary(verdict: &Verdict, facts: &Facts, view: View) -> String {
     p.out
 }
 
-fn paint(view: View, style: Style, text: &str) -> String {
+pub(crate) fn paint(view: View, style: Style, text: &str) -> String {
     if view.color { format!("{}{text}{}", style.render(), style.render_reset()) } else { text.to_owned() }
 }
 
@@ -333,8 +334,9 @@ impl Page<'_> {
         self.heading("Decided by people");
         let path = told.path.display().to_string();
         for u in v.decisions.iter().take(SHOWN) {
-            let group =
-                u.group.as_deref().map(|g| if self.facts.redact { " (redacted)".to_owned() } else { format!(" `{}`", clip(g, 120)) });
+            let group = u.group.as_deref().map(|g| {
+                if self.facts.redact { " (redacted)".to_owned() } else { format!(" `{}`", clip(g, if is_hidden(g) { 20 } else { 120 })) }
+            });
             let told = match u.state {
                 decided::State::Applied => {
                     let (n, how) = if u.rows_removed > 0 { (u.rows_removed, "for quarantine") } else { (u.rows_kept, "kept") };
@@ -406,7 +408,10 @@ impl Page<'_> {
         let groups = v.rules.iter().filter(|r| r.ignored.is_none()).flat_map(|r| r.outcome.groups.iter().map(move |g| (r, g)));
         let first = groups.max_by(|a, b| (a.1.action, a.1.rows).cmp(&(b.1.action, b.1.rows)).then(b.1.key.cmp(&a.1.key)));
         if let Some((r, g)) = first.filter(|_| !self.facts.redact) {
-            self.wrapped(2, "look at the group's rows in the quarantine list; if it is honest, put this under `ignore:` in the contract:");
+            let folder = self.facts.report.as_ref().and_then(|r| r.parent()).map(|f| f.display().to_string());
+            let from = folder.filter(|f| f != "taster-out").map_or(String::new(), |f| format!(" --from {}", escape::terminal(&f)));
+            let _ = writeln!(self.out, "  taster review{from}");
+            self.wrapped(2, "for a habit of the whole dataset put this under `ignore:` in the contract:");
             let key = serde_json::to_string(&g.key).unwrap_or_default();
             let _ = writeln!(self.out, "    - {{rule: {}, group: {}, reason: ...}}", r.meta.code, yaml_escape(&key));
         }
@@ -427,7 +432,7 @@ fn yaml_escape(json: &str) -> String {
     out
 }
 
-fn clip(text: &str, chars: usize) -> String {
+pub(crate) fn clip(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((i, _)) => format!("{}…", &text[..i]),
         None => text.to_owned(),

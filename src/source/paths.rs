@@ -63,6 +63,12 @@ pub(super) fn find(arguments: &[String]) -> Result<(PathBuf, Vec<Found>)> {
     Ok((root, files))
 }
 
+/// One file that a run wrote.
+pub(super) fn result(path: &Path) -> Result<Found> {
+    let relative = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Found { path: path.to_owned(), relative, format: format::of_named(path)? })
+}
+
 /// One argument: (absolute path, path as typed, format) of every file it stands for.
 fn expand(argument: &str) -> Result<Vec<(PathBuf, PathBuf, Format)>> {
     if argument.is_empty() {

@@ -347,11 +347,13 @@ impl<'a> Recorder<'a> {
             let array = batch.column(column)?;
             let text = match Text::of(array.as_ref()) {
                 // A long text is cut before it is copied.
-                Some(text) => return text.get(row).map(|t| cut(column, t, hit.start, hit.end)),
-                None if array.data_type().is_binary() => return bytes_of(array.as_ref(), row).map(|b| cut(column, &about_bytes(b), 0, 0)),
+                Some(text) => return text.get(row).map(|t| cut(column, t, hit.start, hit.end, CONTEXT)),
+                None if array.data_type().is_binary() => {
+                    return bytes_of(array.as_ref(), row).map(|b| cut(column, &about_bytes(b), 0, 0, CONTEXT));
+                }
                 None => cell_text(array.as_ref(), row)?,
             };
-            Some(cut(column, &text, hit.start, hit.end))
+            Some(cut(column, &text, hit.start, hit.end, CONTEXT))
         };
         Example {
             row: batch.row_id(row),
@@ -362,7 +364,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-fn bytes_of(array: &dyn Array, row: usize) -> Option<&[u8]> {
+pub(crate) fn bytes_of(array: &dyn Array, row: usize) -> Option<&[u8]> {
     if array.is_null(row) {
         return None;
     }
@@ -375,19 +377,19 @@ fn bytes_of(array: &dyn Array, row: usize) -> Option<&[u8]> {
 }
 
 /// What a person can use of a cell that no terminal can show.
-fn about_bytes(bytes: &[u8]) -> String {
+pub(crate) fn about_bytes(bytes: &[u8]) -> String {
     let kind = image::guess_format(bytes).map_or(String::new(), |f| format!(", {}", f.to_mime_type()));
     format!("{} bytes{kind}", group_digits(bytes.len() as u64))
 }
 
-/// Text around a span, cut at characters, with `…` where something is missing.
-fn cut(column: &str, text: &str, start: u32, end: u32) -> Excerpt {
+/// Text around a span, so many characters on either side, cut at characters, with `…` where something is missing.
+pub(crate) fn cut(column: &str, text: &str, start: u32, end: u32, context: usize) -> Excerpt {
     let (start, end) = (floor(text, start as usize), floor(text, end as usize));
     let (start, end) = if start < end { (start, end) } else { (0, 0) };
-    let first = text[..start].char_indices().rev().nth(CONTEXT - 1).map_or(0, |(i, _)| i);
-    let last = text[end..].char_indices().nth(CONTEXT).map_or(text.len(), |(i, _)| end + i);
+    let first = text[..start].char_indices().rev().nth(context - 1).map_or(0, |(i, _)| i);
+    let last = text[end..].char_indices().nth(context).map_or(text.len(), |(i, _)| end + i);
     let dots = |cut: bool| if cut { "…" } else { "" };
-    let marked: String = text[start..end].chars().take(4 * CONTEXT).collect();
+    let marked: String = text[start..end].chars().take(4 * context).collect();
     let long = marked.len() < end - start;
     Excerpt {
         column: column.to_owned(),
@@ -554,9 +556,9 @@ mod tests {
     #[test]
     fn cuts_fall_between_characters() {
         let text = "é".repeat(100) + "x" + &"é".repeat(100);
-        let x = cut("c", &text, 200, 201);
+        let x = cut("c", &text, 200, 201, CONTEXT);
         assert_eq!((x.before.chars().count(), x.marked.as_str(), x.after.chars().count()), (61, "x", 61));
-        assert_eq!(cut("c", "é", 1, 9).marked, "é");
-        assert_eq!(cut("c", "", 5, 9).marked, "");
+        assert_eq!(cut("c", "é", 1, 9, CONTEXT).marked, "é");
+        assert_eq!(cut("c", "", 5, 9, CONTEXT).marked, "");
     }
 }

@@ -161,3 +161,58 @@ fn rows_to_be_removed_are_quarantined_even_if_nothing_accuses_them() {
         (0, Some("done"), Some(0))
     );
 }
+
+/// The list is written in four formats, and read back by people and by `split` from each.
+#[test]
+fn every_format_of_the_list_tells_the_same() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path();
+    std::fs::write(folder.join("c.yaml"), CONTRACT).expect("written");
+    csv(&folder.join("one/a.csv"), &rows());
+    let mut seen = Vec::new();
+    for suffix in ["parquet", "arrow", "csv", "jsonl"] {
+        let list = format!("taster-out/q.{suffix}");
+        let output = taster(folder).args(["check", "one", "-c", "c.yaml", "--quarantine", &list]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{}", show(&output));
+        let output = taster(folder).args(["review", "--group", "1"]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(1), "{suffix}: {}", show(&output));
+        let page = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(page.contains("«<U+200B>»"), "{page}");
+        let out = format!("out-{suffix}");
+        let output = taster(folder).args(["split", "one", "-c", "c.yaml", "--quarantine", &list, "--out", &out]).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{suffix}: {}", show(&output));
+        let listed = taster(folder).args(["review", "--list"]).output().expect("it runs");
+        seen.push((page, String::from_utf8_lossy(&listed.stdout).into_owned()));
+    }
+    assert!(seen.windows(2).all(|w| w[0] == w[1]), "{seen:#?}");
+}
+
+/// What was decided here holds for the same rows elsewhere, whichever group, and for a split of them.
+#[test]
+fn a_split_of_shuffled_data_hears_what_was_decided_before() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path();
+    std::fs::write(folder.join("c.yaml"), CONTRACT).expect("written");
+    csv(&folder.join("one/a.csv"), &rows());
+    let (_, report, _) = check(folder, "one");
+    let group = group_of(&report);
+    // The list of the shuffled data knows of no decision.
+    let again = shuffled(5);
+    csv(&folder.join("two/x.csv"), &again[..47]);
+    csv(&folder.join("two/y.csv"), &again[47..]);
+    assert_eq!(check(folder, "two").2.len(), 30);
+    decide(folder, "one", "keep", Some(&group), |row| row >= 310);
+    let split = |out: &str| {
+        let list = "taster-out/q.jsonl";
+        let args = ["split", "two", "-c", "c.yaml", "--quarantine", list, "--decisions", "c.decisions.yaml", "--out", out];
+        let output = taster(folder).args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", show(&output));
+        let summary = std::fs::read(folder.join(out).join("split.json")).expect("a summary");
+        let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
+        let d = &summary["decisions"];
+        (summary["quarantined"]["rows"].as_u64(), d["kept"].as_u64(), d["removed"].as_u64())
+    };
+    assert_eq!(split("kept"), (Some(10), Some(20), Some(0)));
+    decide(folder, "one", "remove", None, |row| row < 3 || row == 300);
+    assert_eq!(split("removed"), (Some(33), Some(0), Some(3)));
+}

@@ -11,6 +11,7 @@
 //! sample NAME [N]        copies (the first N bytes of) a file of examples/data
 //! folder NAME
 //! move NAME NEW          gives a file another name; without NEW it is removed
+//! type TEXT              what the next run reads from the keyboard, `\n` being Enter
 //! $ taster ARGUMENTS     runs; quotes as in a shell. What follows speaks of the last run
 //! exit N
 //! out TEXT               stdout holds it (`err`: stderr)
@@ -21,6 +22,7 @@
 use crate::{repository, show, taster};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
+use std::io::Write;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
@@ -104,13 +106,30 @@ fn parquet(path: &Path, lines: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-const DIRECTIVES: &[&str] =
-    &["file", "raw", "repeat", "parquet", "sample", "folder", "move", "$", "exit", "out", "err", "no-out", "no-err", "exists", "absent"];
+const DIRECTIVES: &[&str] = &[
+    "file", "raw", "repeat", "parquet", "sample", "folder", "move", "type", "$", "exit", "out", "err", "no-out", "no-err", "exists",
+    "absent",
+];
+
+/// Runs the program with something to read.
+fn run(folder: &Path, words: Vec<String>, typed: Vec<u8>) -> std::io::Result<Output> {
+    use std::process::Stdio;
+    if typed.is_empty() {
+        return taster(folder).args(words).output();
+    }
+    let mut child = taster(folder).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut keyboard) = child.stdin.take() {
+        // Whoever stops reading early has read enough.
+        let _ = keyboard.write_all(&typed);
+    }
+    child.wait_with_output()
+}
 
 fn tell(story: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let folder = folder.path();
     let mut last: Option<Output> = None;
+    let mut typed: Vec<u8> = Vec::new();
     let mut checked = 0;
     let lines: Vec<&str> = story.lines().collect();
     let mut i = lines.iter().position(|l| DIRECTIVES.contains(&l.split(' ').next().unwrap_or(""))).ok_or("no directive")?;
@@ -169,6 +188,7 @@ fn tell(story: &str) -> Result<(), String> {
                 }
                 std::fs::write(place()?, bytes).map_err(|e| e.to_string())?;
             }
+            "type" => typed = unescape(rest)?,
             "folder" => std::fs::create_dir_all(place()?).map_err(|e| e.to_string())?,
             "move" => {
                 let from = folder.join(rest.split(' ').next().unwrap_or(""));
@@ -183,7 +203,7 @@ fn tell(story: &str) -> Result<(), String> {
                 if words.next().as_deref() != Some("taster") {
                     return Err(format!("only taster can be run: {line}"));
                 }
-                last = Some(taster(folder).args(words).output().map_err(|e| e.to_string())?);
+                last = Some(run(folder, words.collect(), std::mem::take(&mut typed)).map_err(|e| e.to_string())?);
             }
             "exit" => {
                 let output = last.as_ref().ok_or("nothing ran yet")?;
