@@ -3,7 +3,7 @@
 use super::check::{CheckArgs, DataAndContract, FailOn};
 use super::{Global, say, write_or_say};
 use crate::error::{Error, Result};
-use crate::supply::attest::{Outcome, outcome, statement, time};
+use crate::supply::attest::{outcome, statement, time};
 use crate::supply::bom;
 use crate::supply::dsse::Envelope;
 use crate::supply::manifest::Measured;
@@ -104,11 +104,8 @@ pub fn run(global: &Global, args: &Args) -> Result<u8> {
         write_or_say(Some(path), "json", &(serde_json::to_string_pretty(&bom).map_err(Error::internal)? + "\n"))?;
     }
     write_or_say(Some(&args.output), "json", &envelope)?;
-    let word = match outcome(&verdict) {
-        Outcome::Passed => "PASSED",
-        Outcome::Warned => "WARNED",
-        Outcome::Failed => "FAILED, which `taster verify` will not accept",
-    };
+    let word = outcome(&verdict).word();
+    let word = if word == "FAILED" { "FAILED, which `taster verify` will not accept" } else { word };
     let until = expires.map_or("does not expire".to_owned(), |e| format!("expires {}", time(e)));
     let text = format!(
         "{} says {word}\n  {}, root {}\n  {until}; key {}",

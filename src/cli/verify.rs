@@ -2,7 +2,7 @@
 
 use super::{Global, say};
 use crate::contract::parse;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::supply::attest::{Demands, Outcome, load, open};
 use crate::supply::key::Public;
 use crate::supply::manifest::Measured;
@@ -66,11 +66,7 @@ pub fn run(global: &Global, args: &Args) -> Result<u8> {
         measured.still()?;
         if faults.is_empty() {
             let own = &statement.predicate.taster;
-            let result = match statement.predicate.result {
-                Outcome::Passed => "PASSED",
-                Outcome::Warned => "WARNED",
-                Outcome::Failed => return Err(Error::internal("a failed verdict was accepted")),
-            };
+            let result = statement.predicate.result.word();
             let text = format!(
                 "verified: {result} on {} by taster {}\n  {}, root {}\n  {}; key {}",
                 own.created,

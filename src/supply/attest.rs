@@ -35,6 +35,16 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Passed => "PASSED",
+            Outcome::Warned => "WARNED",
+            Outcome::Failed => "FAILED",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Statement {
     #[serde(rename = "_type")]
@@ -225,10 +235,7 @@ fn version(text: &str) -> Option<[u64; 3]> {
 /// A sentence that says what does not hold.
 pub fn open(envelope: &Envelope, key: &Public) -> std::result::Result<Statement, String> {
     let payload = envelope.open(key)?;
-    let kind: Kind = serde_json::from_slice(&payload).map_err(|e| format!("its payload is no statement: {e}"))?;
-    if kind.kind != STATEMENT || kind.predicate_type != PREDICATE {
-        return Err(format!("it is a statement of another kind: `{}`, `{}`", kind.kind, kind.predicate_type));
-    }
+    manifest::of_kind(&payload, PREDICATE)?;
     let statement: Statement = serde_json::from_slice(&payload).map_err(|e| format!("its payload is no statement of taster: {e}"))?;
     let own = &statement.predicate.taster;
     if own.schema != SCHEMA {
@@ -241,14 +248,6 @@ pub fn open(envelope: &Envelope, key: &Public) -> std::result::Result<Statement,
         return Err("its subject is not the digest of the files that it lists".into());
     }
     Ok(statement)
-}
-
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(rename = "_type")]
-    kind: String,
-    #[serde(rename = "predicateType")]
-    predicate_type: String,
 }
 
 fn of_files(files: &[FileDigest]) -> Option<Manifest> {
@@ -268,15 +267,11 @@ impl Statement {
             out.push(format!("it is about another contract: `{}` as it was then", of.map_or("none", |c| c.name.as_str())));
         }
         if p.result > demands.worst {
-            let word = |o: Outcome| match o {
-                Outcome::Passed => "PASSED",
-                Outcome::Warned => "WARNED",
-                Outcome::Failed => "FAILED",
-            };
             let tests = if p.result == Outcome::Failed { &p.failed_tests } else { &p.warned_tests };
             let which: Vec<&str> = tests.iter().take(5).map(String::as_str).collect();
             let which = if which.is_empty() { String::new() } else { format!(" ({})", which.join("; ")) };
-            out.push(format!("the data {} then, {} is demanded{which}", word(p.result), word(demands.worst)));
+            let good = if demands.worst == Outcome::Passed { "PASSED" } else { "PASSED or WARNED" };
+            out.push(format!("its verdict is {}, and {good} is demanded{which}", p.result.word()));
         }
         let at = |text: &str| DateTime::parse_from_rfc3339(text).map(|t| t.to_utc()).ok();
         match at(&own.created) {

@@ -13,8 +13,7 @@ pub fn cyclonedx(name: &str, manifest: &Manifest, statement: Option<&Statement>,
     properties.extend(manifest.rows().map(|r| ("taster:rows", r.to_string())));
     if let Some(s) = statement {
         let (p, own) = (&s.predicate, &s.predicate.taster);
-        let word = serde_json::to_value(p.result).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-        properties.push(("taster:verdict", word));
+        properties.push(("taster:verdict", p.result.word().to_owned()));
         properties.extend(p.configuration.first().and_then(|c| c.digest.get("sha256")).map(|d| ("taster:contract:sha256", d.clone())));
         properties.push(("taster:run_id", own.run_id.clone()));
         properties.push(("taster:rows:quarantine", own.rows_quarantine.to_string()));

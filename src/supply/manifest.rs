@@ -174,9 +174,24 @@ impl Manifest {
 #[derive(Deserialize)]
 struct Statement {
     subject: Vec<Subject>,
-    #[serde(rename = "predicateType")]
-    kind: String,
     predicate: Predicate,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "_type")]
+    kind: String,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+}
+
+/// A statement of that predicate and of no other.
+pub(super) fn of_kind(payload: &[u8], predicate: &str) -> std::result::Result<(), String> {
+    let kind: Kind = serde_json::from_slice(payload).map_err(|e| format!("its payload is no statement: {e}"))?;
+    if kind.kind == STATEMENT && kind.predicate_type == predicate {
+        return Ok(());
+    }
+    Err(format!("it is a statement of another kind: `{}`, `{}`", kind.kind, kind.predicate_type))
 }
 
 #[derive(Deserialize)]
@@ -255,10 +270,8 @@ pub(super) fn plain(path: &str) -> std::result::Result<String, String> {
 
 /// The manifest in a statement; its subject must be the digest of what it lists.
 pub(super) fn of_statement(payload: &[u8]) -> std::result::Result<Truth, String> {
+    of_kind(payload, PREDICATE)?;
     let statement: Statement = serde_json::from_slice(payload).map_err(|e| format!("it is no statement about files: {e}"))?;
-    if statement.kind != PREDICATE {
-        return Err(format!("it is a statement of another kind: `{}`", statement.kind));
-    }
     let mut all = Sha256::new();
     let mut entries = Vec::with_capacity(statement.predicate.resources.len());
     for r in &statement.predicate.resources {

@@ -29,7 +29,7 @@ exit 1
 out s.json says FAILED
 $ taster verify data -c strict.yaml --attestation s.json --key k.pub.pem
 exit 1
-out the data FAILED then
+out its verdict is FAILED, and PASSED or WARNED is demanded
 $ taster attest data -c lenient.yaml --key k.pem -o w.json
 exit 0
 out w.json says WARNED
@@ -37,7 +37,7 @@ $ taster verify data -c lenient.yaml --attestation w.json --key k.pub.pem
 exit 0
 $ taster verify data -c lenient.yaml --attestation w.json --key k.pub.pem --fail-on warning
 exit 1
-out the data WARNED then, PASSED is demanded
+out its verdict is WARNED, and PASSED is demanded
 $ taster verify data -c lenient.yaml --attestation w.json --key k.pub.pem --floor 100
 exit 1
 out no detection floor is stated

@@ -32,3 +32,11 @@ err is not signed
 $ taster manifest create data --key k.pem --format sha256sum
 exit 2
 err only the JSON form can be signed
+$ taster attest data -c c.yaml --key k.pem -o s.json
+exit 0
+$ taster manifest verify data -m s.json --key k.pub.pem
+exit 2
+err it is a statement of another kind
+$ taster verify data -c c.yaml --attestation m.json --key k.pub.pem
+exit 1
+out it is a statement of another kind

@@ -79,9 +79,16 @@ fn a_killed_check_leaves_nothing_half_written_and_the_next_succeeds() {
     let run = || {
         let mut c = taster(folder.path());
         c.arg("check").arg(&data).arg("-c").arg(repository().join("contracts/loans.yaml")).args(["--fail-on", "never"]);
+        c.stdout(Stdio::piped()).stderr(Stdio::piped());
         c
     };
     kill_at_many_moments(&run, &|_| assert_whole(folder.path()));
+    // Two at once in one folder: the same data gives the same files, whoever comes last.
+    let both = [run().spawn(), run().spawn()].map(|c| c.expect("taster runs"));
+    for output in both.map(|c| c.wait_with_output().expect("a child to wait for")) {
+        assert_eq!(output.status.code(), Some(0), "{}", show(&output));
+    }
+    assert_whole(folder.path());
 }
 
 /// Nothing, or a statement that the gate accepts for these bytes.
