@@ -85,7 +85,10 @@ pub fn attestation(bytes: &[u8]) {
 pub fn quarantine(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let name = ["list.csv", "list.jsonl", "list.parquet", "list.arrow"][usize::from(first % 4)];
-    file(name, rest, |path| drop(crate::split::read_list(path)));
+    file(name, rest, |path| {
+        drop(crate::split::read_list(path));
+        let _ = crate::review::evidence::read(path, &|_, _| true, &mut |_, _, _| Ok(()));
+    });
 }
 
 pub fn decisions(bytes: &[u8]) {

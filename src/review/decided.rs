@@ -3,7 +3,7 @@
 
 use super::content;
 use crate::batch::RowId;
-use crate::contract::decisions::{Content, Decision, Decisions, Entry};
+use crate::contract::decisions::{Content, Decision, Decisions, Entry, hidden};
 use crate::error::{Error, Result};
 use crate::source::{Shard, Source};
 use rayon::prelude::*;
@@ -20,6 +20,8 @@ pub struct Decided {
     rows: Vec<(RowId, u32)>,
     /// Per entry, contents that are still in the data.
     present: Vec<u64>,
+    /// What the entries are about: rule and group, as they have it.
+    about: HashSet<(String, Option<String>)>,
 }
 
 impl Decided {
@@ -32,7 +34,8 @@ impl Decided {
         for (i, e) in decisions.entries.iter().enumerate() {
             e.contents.iter().for_each(|c| wanted.entry(*c).or_default().push(i as u32));
         }
-        let mut out = Decided { present: vec![0; decisions.entries.len()], decisions, rows: Vec::new() };
+        let about = decisions.entries.iter().map(|e| (e.rule.clone(), e.group.clone())).collect();
+        let mut out = Decided { present: vec![0; decisions.entries.len()], decisions, rows: Vec::new(), about };
         if wanted.is_empty() {
             return Ok(out);
         }
@@ -75,6 +78,11 @@ impl Decided {
     pub fn between(&self, from: RowId, to: RowId) -> &[(RowId, u32)] {
         let at = |row: RowId| self.rows.partition_point(|r| r.0 < row);
         &self.rows[at(from)..at(to)]
+    }
+    /// Whether anything is decided about a group, about any row of it.
+    pub fn is_about(&self, rule: &str, group: Option<&str>) -> bool {
+        let has = |group: Option<String>| self.about.contains(&(rule.to_owned(), group));
+        has(group.map(str::to_owned)) || group.is_some_and(|g| has(Some(hidden(g))))
     }
     pub fn rows(&self) -> &[(RowId, u32)] {
         &self.rows

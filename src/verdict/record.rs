@@ -230,8 +230,7 @@ impl<'a> Recorder<'a> {
         for hit in hits {
             let code = self.metas[usize::from(hit.rule)].code;
             let group = findings.string(hit.group);
-            let about =
-                *known.entry((hit.rule, hit.group)).or_insert_with(|| entries.iter().any(|e| e.is_about(code, group.map(|g| &**g))));
+            let about = *known.entry((hit.rule, hit.group)).or_insert_with(|| self.decided.is_about(code, group.map(|g| &**g)));
             if !about {
                 left.push(*hit);
                 continue;

@@ -216,3 +216,48 @@ fn a_split_of_shuffled_data_hears_what_was_decided_before() {
     decide(folder, "one", "remove", None, |row| row < 3 || row == 300);
     assert_eq!(split("removed"), (Some(33), Some(0), Some(3)));
 }
+
+fn parquet(path: &Path, rows: &[(String, &str, usize)]) {
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
+    use std::sync::Arc;
+    let text: ArrayRef = Arc::new(StringViewArray::from_iter_values(rows.iter().map(|r| r.0.as_str())));
+    let label: ArrayRef = Arc::new(StringViewArray::from_iter_values(rows.iter().map(|r| r.1)));
+    let n: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.2 as i64)));
+    let batch = RecordBatch::try_from_iter([("text", text), ("label", label), ("n", n)]).expect("columns of one length");
+    let groups = parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(37)).build();
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let file = std::fs::File::create(path).expect("a file");
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), Some(groups)).expect("a writer");
+    writer.write(&batch).expect("written");
+    writer.close().expect("closed");
+}
+
+/// Rows are read again from the middle of row groups, and decided in CSV they are decided in Parquet.
+#[test]
+fn rows_are_found_in_the_middle_of_row_groups() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path();
+    std::fs::write(folder.join("c.yaml"), CONTRACT).expect("written");
+    let mixed = shuffled(9);
+    csv(&folder.join("csv/a.csv"), &mixed);
+    parquet(&folder.join("parquet/a.parquet"), &mixed[..200]);
+    parquet(&folder.join("parquet/b.parquet"), &mixed[200..]);
+    assert_eq!(check(folder, "parquet").2.len(), 30);
+    let output = taster(folder).args(["review", "--group", "1", "--examples", "30"]).output().expect("it runs");
+    let page = String::from_utf8_lossy(&output.stdout).into_owned();
+    let shown = page.lines().filter(|l| l.contains("text: ket«<U+200B>»tle")).count();
+    assert_eq!(shown, 30, "{page}");
+    let keep = ["review", "--group", "1", "--keep", "--by", "Ana", "--reason", "known"];
+    let output = taster(folder).args(keep).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", show(&output));
+    for data in ["parquet", "csv"] {
+        assert_eq!(check(folder, data).0, 0, "{data}");
+    }
+    // Only one of the rows: a change of one letter is another row.
+    let mut changed = mixed.clone();
+    let at = changed.iter().position(|r| r.0.contains('\u{200b}')).expect("one of them");
+    changed[at].0.push('!');
+    parquet(&folder.join("changed/a.parquet"), &changed);
+    let (code, _, list) = check(folder, "changed");
+    assert_eq!((code, list.len(), list[0]["row"].as_u64()), (1, 1, Some(at as u64)));
+}
