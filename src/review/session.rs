@@ -6,9 +6,10 @@ use super::evidence::{self, Evidence};
 use crate::batch::{Batch, RowId};
 use crate::contract::decisions::{Content, Decision, Decisions, Entry, hidden};
 use crate::error::{Error, Result};
+use crate::quarantine::{Format, RUN_ID_KEY, hex};
 use crate::report::json::SCHEMA;
 use crate::rule::Action;
-use crate::source::{Shard, Source};
+use crate::source::{OpenOptions, Shard, Source};
 use chrono::NaiveDate;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -95,12 +96,26 @@ pub fn report(folder: &Path) -> Result<Value> {
     }
 }
 
-/// Where the run's list is: in the folder of its report, or where the report says.
+/// Where the run's list is: where the report says, or in the folder of the report, should that have moved.
+///
+/// # Errors
+/// A usage error when neither is the list of this run.
 pub fn list_of(report: &Value, folder: &Path) -> Result<PathBuf> {
     let told = report["files"].as_array().into_iter().flatten().filter_map(|f| f["path"].as_str()).map(PathBuf::from).next();
-    let moved = told.as_ref().and_then(|p| p.file_name()).map(|n| folder.join(n)).filter(|p| p.is_file());
-    let there = moved.or_else(|| told.filter(|p| p.is_file()));
+    let moved = told.as_ref().and_then(|p| p.file_name()).map(|n| folder.join(n));
+    let there = told.into_iter().chain(moved).find(|p| p.is_file() && is_list_of(report, p).unwrap_or(false));
     there.ok_or_else(|| Error::usage("the quarantine list of that run is gone").help("name it with --quarantine, or check the data again"))
+}
+
+/// Whether a list was written by the run of this report: it carries the run's id, or the report its digest.
+fn is_list_of(report: &Value, list: &Path) -> Result<bool> {
+    if matches!(Format::of(list)?, Format::Parquet | Format::Arrow) {
+        let id = Source::open_result(list, &OpenOptions::default())?.metadata(RUN_ID_KEY);
+        return Ok(id.is_some() && id.as_deref() == report["run_id"].as_str());
+    }
+    let digest = std::fs::File::open(list).and_then(|mut f| crate::source::sha256_of(&mut f));
+    let digest = hex(&digest.map_err(|e| Error::data(list, format!("cannot be read: {e}")))?);
+    Ok(report["files"].as_array().into_iter().flatten().any(|f| f["sha256"].as_str() == Some(&digest)))
 }
 
 impl Run {
@@ -112,6 +127,11 @@ impl Run {
         if report["data"]["fingerprint"].as_str() != Some(&source.fingerprint()) {
             let message = "is about other data than this: other files, other names or other bytes";
             return Err(Error::data(&list, message).help("check the data again, or name the data that was checked, with the same paths"));
+        }
+        if !is_list_of(&report, &list)? {
+            return Err(
+                Error::data(&list, "is not the list of that run").help("name the list that was written with the report, or check again")
+            );
         }
         let index: HashMap<&str, u32> = source.files.iter().enumerate().map(|(i, f)| (f.relative.as_str(), i as u32)).collect();
         let (mut columns, mut found) = (Vec::new(), Found::new());
