@@ -6,10 +6,12 @@
 //! * `readme`: the README's commands and table are true.
 //! * `semantics`: every normative sentence is held by a test that exists.
 //! * `decisions`: what people decided about rows holds wherever the rows stand.
+//! * `degenerate`: data at the edge of what statistics are defined for gets an answer.
 //! * `hostile`: broken and malicious input ends in the right finding or in an error that names the file.
 //! * `interrupt`: a killed run leaves nothing half-written.
 
 mod decisions;
+mod degenerate;
 mod hostile;
 mod interrupt;
 mod laws;
