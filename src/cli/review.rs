@@ -97,7 +97,7 @@ pub fn run(global: &Global, args: &Args) -> Result<u8> {
     let pool = super::pool(global.threads())?;
     let mut run = pool.install(|| Run::open(report, list, source, decisions, args.redact, stop))?;
     let view = View { width: super::width(), color: global.stdout_color() };
-    let desk = Desk { args, roles, view, today: global.now().date_naive(), pool, stop };
+    let desk = Desk { args, roles, view, today: global.now().date_naive(), pool };
     if let Some(group) = &args.group {
         let at = find(&run, group)?;
         return desk.one(&mut run, at);
@@ -151,7 +151,6 @@ struct Desk<'a> {
     view: View,
     today: chrono::NaiveDate,
     pool: rayon::ThreadPool,
-    stop: &'static AtomicBool,
 }
 
 impl Desk<'_> {
@@ -180,7 +179,7 @@ impl Desk<'_> {
 
     fn decide(&self, run: &mut Run, at: usize, decision: Decision, reason: &str, by: &str) -> Result<()> {
         let rows = plural(run.groups[at].members.len(), "row");
-        let nameless = self.pool.install(|| run.record(at, decision, reason, by, self.today, self.stop))?;
+        let nameless = self.pool.install(|| run.record(at, decision, reason, by, self.today))?;
         if nameless > 0 {
             let rows = plural(nameless as usize, "row");
             complain(&format!("{rows} with a cell that does not parse cannot be named, so the decision leaves them out"));

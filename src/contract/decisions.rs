@@ -98,6 +98,12 @@ pub fn hidden(group: &str) -> String {
     format!("{HIDDEN}{}", crate::quarantine::hex(&Sha256::digest(group.as_bytes())))
 }
 
+/// Whether two entries mean the same group, spelt out or not.
+fn same_group(a: Option<&str>, b: Option<&str>) -> bool {
+    let digest = |g: &str| if is_hidden(g) { g.to_owned() } else { hidden(g) };
+    a == b || a.map(digest) == b.map(digest)
+}
+
 /// Whether a key is such a digest.
 pub fn is_hidden(group: &str) -> bool {
     group.starts_with(HIDDEN)
@@ -323,7 +329,7 @@ impl Decisions {
     /// its other rows it still stands.
     pub fn record(&mut self, new: Entry) {
         for old in &mut self.entries {
-            if old.rule == new.rule && old.group == new.group {
+            if old.rule == new.rule && same_group(old.group.as_deref(), new.group.as_deref()) {
                 old.contents.retain(|c| new.contents.binary_search(c).is_err());
             }
         }

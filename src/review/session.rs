@@ -184,7 +184,7 @@ impl Run {
                     None => {}
                 }
                 if let Some(e) = entry.filter(|_| g.word.is_none()) {
-                    g.word = Some(format!("{} ({}, {}: {})", e.decision.as_str(), e.by, e.date, e.reason));
+                    g.word = Some(word(e.decision, &e.by, e.date, &e.reason));
                 }
             }
         }
@@ -225,7 +225,7 @@ impl Run {
     ///
     /// # Errors
     /// Those of reading the data and of writing the file.
-    pub fn record(&mut self, at: usize, decision: Decision, reason: &str, by: &str, date: NaiveDate, stop: &AtomicBool) -> Result<u64> {
+    pub fn record(&mut self, at: usize, decision: Decision, reason: &str, by: &str, date: NaiveDate) -> Result<u64> {
         let group = self.groups.get(at).ok_or_else(|| Error::internal("an unknown group"))?;
         let mut rows: Vec<RowId> = group.members.iter().map(|m| m.row).collect();
         rows.dedup();
@@ -258,9 +258,19 @@ impl Run {
         });
         decisions.save()?;
         self.decisions = decisions;
-        self.refresh(stop)?;
+        // A decision is about one group, so nothing else has changed, and the data need not be read again.
+        let word = word(decision, by, date, reason);
+        let group = self.groups.get_mut(at).ok_or_else(|| Error::internal("an unknown group"))?;
+        let named = rows.len() as u64 - nameless;
+        (group.kept, group.removed) = if decision == Decision::Keep { (named, 0) } else { (0, named) };
+        group.word = Some(word);
         Ok(nameless)
     }
+}
+
+/// A decision in a line.
+fn word(decision: Decision, by: &str, date: NaiveDate, reason: &str) -> String {
+    format!("{} ({by}, {date}: {reason})", decision.as_str())
 }
 
 fn is_detector(code: &str) -> bool {

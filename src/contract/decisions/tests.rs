@@ -93,6 +93,14 @@ fn a_hidden_group_is_known_by_its_digest() {
 }
 
 #[test]
+fn a_hidden_decision_replaces_one_that_spells_the_group_out() {
+    let mut d = decisions(vec![entry(Some("a"), Decision::Remove, &[1])]);
+    d.record(Entry { group: Some(hidden("a")), ..entry(None, Decision::Keep, &[1]) });
+    assert_eq!(d.entries.len(), 1);
+    assert!(d.entries[0].decision == Decision::Keep && d.entries[0].is_about("P110", Some("a")));
+}
+
+#[test]
 fn decisions_stand_beside_their_contract() {
     assert_eq!(beside(Some(Path::new("c/reviews.yaml"))), Path::new("c/reviews.decisions.yaml"));
     assert_eq!(beside(Some(Path::new("x.odcs.yaml"))), Path::new("x.odcs.decisions.yaml"));
