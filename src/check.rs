@@ -6,6 +6,7 @@ use crate::contract::{Contract, Roles};
 use crate::engine::{Engine, Progress, Silent};
 use crate::error::{ContractError, Diagnostic, Error, Result};
 use crate::quarantine::{Codes, Writer};
+use crate::report::pictures::Pictures;
 use crate::report::{ContractFacts, Facts, json, run_id};
 use crate::review::decided::{self, Decided};
 use crate::rule::{Context, DynRule, Entry, NotTested, Outcome, Plan};
@@ -126,6 +127,9 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     let decided = Arc::new(decided.transpose()?.unwrap_or_default());
     let learned = engine.learn(&rules)?;
     let ignores = Ignores::new(&contract.ignore, options.now.date_naive());
+    // What the images share is part of the images.
+    let shown: Vec<_> = rules.iter().zip(&learned).map(|(r, l)| (r.meta().code, l.pictures.as_slice())).collect();
+    let pictures = Pictures::write(&options.out, if options.redact { &[] } else { &shown })?;
     let outcomes: Vec<_> = rules.iter().zip(&learned).map(|(r, l)| (r.meta(), &l.outcome)).collect();
     let id = roles.first(crate::contract::Role::Id).map(str::to_owned);
     let provenance = Provenance::of(source, &roles);
@@ -156,12 +160,19 @@ pub fn check(contract: &Contract, source: &Source, options: &Options<'_>) -> Res
     // Settled outcomes were appended for the tally's sake; people read rules in code order.
     verdict.rules.sort_by_key(|r| r.meta.code);
 
-    let facts = Facts { elapsed: clock.elapsed(), written: vec![list.written().clone()], report: Some(report.clone()), ..facts };
+    let facts = Facts {
+        elapsed: clock.elapsed(),
+        written: vec![list.written().clone()],
+        report: Some(report.clone()),
+        pictures: pictures.paths.clone(),
+        ..facts
+    };
     let pending = json::write(&report, &verdict, &facts)?;
     if options.stop.load(std::sync::atomic::Ordering::Relaxed) {
         return Err(Error::Interrupted);
     }
     list.commit()?;
+    pictures.commit()?;
     pending.commit()?;
     Ok((verdict, facts))
 }

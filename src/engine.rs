@@ -74,6 +74,7 @@ pub struct Engine<'a, I: Input> {
 pub struct Learned {
     pub model: AnyModel,
     pub outcome: Outcome,
+    pub pictures: Vec<crate::rule::Picture>,
     /// Time spent in the rule itself, all threads added up.
     pub spent: Duration,
 }
@@ -118,8 +119,8 @@ impl<'a, I: Input> Engine<'a, I> {
         }
         let learned = rules.iter().zip(models).zip(spent).map(|((rule, model), spent)| {
             let model = model.ok_or_else(|| Error::internal("a rule without a model"))?;
-            let outcome = rule.outcome(&model);
-            Ok(Learned { outcome, model, spent: Duration::from_nanos(spent.into_inner()) })
+            let (outcome, pictures) = (rule.outcome(&model), rule.pictures(&model));
+            Ok(Learned { outcome, pictures, model, spent: Duration::from_nanos(spent.into_inner()) })
         });
         learned.collect()
     }

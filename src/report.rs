@@ -3,6 +3,7 @@
 
 pub mod escape;
 pub mod json;
+pub mod pictures;
 pub mod terminal;
 
 use crate::quarantine::Written;
@@ -33,6 +34,8 @@ pub struct Facts {
     pub decisions: Option<crate::review::decided::Told>,
     /// Why the run is not what one might expect: no contract found, defaults used.
     pub notes: Vec<String>,
+    /// Pictures of recovered triggers, relative to the report, by rule and group.
+    pub pictures: std::collections::BTreeMap<(String, String), String>,
     /// Files written, the report itself excepted.
     pub written: Vec<Written>,
     pub report: Option<PathBuf>,

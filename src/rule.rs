@@ -101,6 +101,10 @@ pub trait Rule: Send + Sync + Sized + 'static {
     fn finish(&self, round: &Round<'_, Self::Model>, state: Self::State) -> Result<Step<Self::Model>>;
     /// The verdict on the whole dataset.
     fn outcome(&self, model: &Self::Model) -> Outcome;
+    /// What its groups look like, where that can be shown: the recovered trigger as a small image.
+    fn pictures(&self, _model: &Self::Model) -> Vec<Picture> {
+        Vec::new()
+    }
     /// False when no row can have a finding: the judging pass is then skipped for this rule.
     fn has_rows(&self, model: &Self::Model) -> bool;
     /// Findings of this batch only; must not depend on the batch's neighbours.
@@ -196,6 +200,17 @@ pub struct Group {
     pub message: String,
     /// Why this is `review` rather than `quarantine`, or further witnesses.
     pub reasons: Vec<String>,
+}
+
+/// The trigger that a group shares, as far as it was recovered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Key of the group.
+    pub group: String,
+    pub width: u32,
+    pub height: u32,
+    /// Row by row from the top left: 0xAARRGGBB, transparent where any colour will do.
+    pub pixels: Vec<u32>,
 }
 
 /// Per class (or `None`: whole dataset) and feature family: fewest poisoned rows that this run would have found.
@@ -302,6 +317,7 @@ pub trait DynRule: Send + Sync {
     /// `(model, wants another round)`.
     fn finish(&self, round: u32, model: Option<&AnyModel>, plan: &Plan, state: AnyState) -> Result<(AnyModel, bool)>;
     fn outcome(&self, model: &AnyModel) -> Outcome;
+    fn pictures(&self, model: &AnyModel) -> Vec<Picture>;
     fn has_rows(&self, model: &AnyModel) -> bool;
     fn judge(&self, model: &AnyModel, batch: &Batch, out: &mut Findings) -> Result<()>;
     fn encode_state(&self, state: &AnyState) -> Result<Vec<u8>>;
@@ -345,6 +361,9 @@ impl<R: Rule> DynRule for R {
     }
     fn outcome(&self, model: &AnyModel) -> Outcome {
         Rule::outcome(self, model.0.downcast_ref().expect(OWN))
+    }
+    fn pictures(&self, model: &AnyModel) -> Vec<Picture> {
+        Rule::pictures(self, model.0.downcast_ref().expect(OWN))
     }
     fn has_rows(&self, model: &AnyModel) -> bool {
         Rule::has_rows(self, model.0.downcast_ref().expect(OWN))

@@ -347,6 +347,9 @@ impl DynRule for Scoped {
             ..named.clone()
         }
     }
+    fn pictures(&self, model: &AnyModel) -> Vec<crate::rule::Picture> {
+        own(model).groups.values().flat_map(|(m, _)| self.inner.pictures(m)).collect()
+    }
     fn has_rows(&self, model: &AnyModel) -> bool {
         own(model).groups.values().any(|(m, _)| self.inner.has_rows(m))
     }

@@ -20,7 +20,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::features::image::patch::{Patch, Workspace, for_each as for_each_patch};
 use crate::features::image::{Raster, for_each};
-use crate::rule::{Action, Built, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::rule::{Action, Built, Entry, Findings, Floor, Group, Meta, Outcome, Picture, Round, Rule, State, Status, Step};
 use crate::sketch::tally::Tally;
 use decide::{Finding, Nominee};
 use near::Near;
@@ -345,6 +345,17 @@ impl Rule for ImagePatch {
             })
             .collect();
         o
+    }
+
+    fn pictures(&self, model: &PatchModel) -> Vec<Picture> {
+        let opaque = |p: &u32| if *p == near::OUTSIDE { 0 } else { 0xff00_0000 | *p };
+        let picture = |f: &Finding| Picture {
+            group: self.key(f),
+            width: f.patch.width as u32,
+            height: f.patch.height as u32,
+            pixels: f.patch.pixels.iter().map(opaque).collect(),
+        };
+        model.findings.iter().map(picture).collect()
     }
 
     fn has_rows(&self, model: &PatchModel) -> bool {

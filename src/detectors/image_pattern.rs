@@ -20,7 +20,7 @@ use crate::batch::Batch;
 use crate::error::{Result, group_digits};
 use crate::features::image::for_each;
 use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes, View};
-use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Picture, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::mix;
 use decide::Finding;
 use serde::{Deserialize, Serialize};
@@ -206,6 +206,17 @@ impl Rule for ImagePattern {
         }
         o.groups = model.findings.iter().enumerate().map(|(i, f)| self.group(model, i, f)).collect();
         o
+    }
+
+    fn pictures(&self, model: &PatternModel) -> Vec<Picture> {
+        let Some(grid) = model.grid else { return Vec::new() };
+        let picture = |(at, f): (usize, &Finding)| Picture {
+            group: key(model, at, f),
+            width: grid.width as u32,
+            height: grid.height as u32,
+            pixels: f.view.drawn(&f.change, grid),
+        };
+        model.findings.iter().enumerate().map(picture).collect()
     }
 
     fn has_rows(&self, model: &PatternModel) -> bool {

@@ -118,7 +118,8 @@ fn rule(r: &RuleResult, facts: &Facts) -> Value {
         Status::NotTested(reason) => ("not_tested", Some(reason)),
     };
     let examples = |list: &[Example]| list.iter().map(|e| example(e, facts)).collect::<Vec<_>>();
-    let groups = o.groups.iter().enumerate().map(|(i, g)| group(g, examples(r.group_examples.get(i).map_or(&[], |e| e)), facts));
+    let groups =
+        o.groups.iter().enumerate().map(|(i, g)| group(r.meta.code, g, examples(r.group_examples.get(i).map_or(&[], |e| e)), facts));
     json!({
         "code": r.meta.code,
         "name": r.meta.name,
@@ -145,7 +146,7 @@ fn rule(r: &RuleResult, facts: &Facts) -> Value {
     })
 }
 
-fn group(g: &Group, examples: Vec<Value>, facts: &Facts) -> Value {
+fn group(code: &str, g: &Group, examples: Vec<Value>, facts: &Facts) -> Value {
     json!({
         "group": text(&g.key, facts),
         "action": g.action,
@@ -156,6 +157,7 @@ fn group(g: &Group, examples: Vec<Value>, facts: &Facts) -> Value {
         "statistic": g.statistic,
         "q_value": g.q_value,
         "message": text(&g.message, facts),
+        "picture": facts.pictures.get(&(code.to_owned(), g.key.clone())),
         "reasons": g.reasons.iter().map(|r| text(r, facts)).collect::<Vec<_>>(),
         "examples": examples,
     })

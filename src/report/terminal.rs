@@ -235,6 +235,9 @@ impl Page<'_> {
                 self.wrapped(4, &format!("- {}", escape::terminal(reason)));
             }
         }
+        if let (Some(picture), Some(report)) = (self.facts.pictures.get(&(r.meta.code.to_owned(), g.key.clone())), &self.facts.report) {
+            self.wrapped(4, &format!("what they share: {}", escape::terminal(&report.with_file_name(picture).display().to_string())));
+        }
         if g.action == Action::Quarantine {
             self.examples(r.group_examples.get(i).map_or(&[], |e| e));
         }

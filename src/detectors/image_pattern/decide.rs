@@ -58,6 +58,8 @@ pub struct Finding {
     pub strength: f64,
     /// Mean difference in grey levels between images with the pattern and others of the class.
     pub contrast: f64,
+    /// The same difference, cell by cell of the view: what the pattern looks like.
+    pub change: Vec<f32>,
     /// Periods per image where the pattern is a wave.
     pub wave: Option<usize>,
     pub judge: Judge,
@@ -271,6 +273,7 @@ fn weigh(
         distance: c.distance,
         strength: c.strength(),
         contrast,
+        change: change.iter().map(|v| *v as f32).collect(),
         wave,
         judge,
         keys: Vec::new(),

@@ -90,6 +90,24 @@ impl View {
     pub fn is_profile(self) -> bool {
         matches!(self, View::Rows | View::Columns)
     }
+    /// A difference between vectors of this view as 0xAARRGGBB: no difference is middle grey, the largest is
+    /// black or white; in the view of colours, blue or red.
+    pub fn drawn(self, change: &[f32], grid: Grid) -> Vec<u32> {
+        let most = change.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
+        let cell = |x: usize, y: usize| match self {
+            View::Grey | View::Colour => y * grid.width + x,
+            View::Rows => y,
+            View::Columns => x,
+        };
+        let places = (0..grid.height).flat_map(|y| (0..grid.width).map(move |x| (x, y)));
+        places
+            .map(|(x, y)| {
+                let part = change.get(cell(x, y)).map_or(0.0, |v| (v / most * 127.0).clamp(-127.0, 127.0)) as i32;
+                let (up, down) = ((128 + part) as u32, (128 - part) as u32);
+                if self == View::Colour { 0xff00_8000 | up << 16 | down } else { 0xff00_0000 | (up * 0x01_0101) }
+            })
+            .collect()
+    }
     /// Appends the vector of one picture.
     pub fn write(self, planes: &Planes, grid: Grid, out: &mut Vec<f32>) {
         match self {
@@ -134,6 +152,16 @@ mod tests {
         assert_eq!(vector(View::Rows), [31.0, 316.0 / 3.0]);
         assert_eq!(vector(View::Columns), [53.0, 16.0, 135.5]);
         assert_eq!(vector(View::Colour)[3], -127.0);
+    }
+
+    #[test]
+    fn a_difference_is_drawn_around_middle_grey_in_every_view() {
+        let grid = Grid::of(2, 2);
+        assert_eq!(View::Grey.drawn(&[0.0, 2.0, -2.0, 1.0], grid), [0xff80_8080, 0xffff_ffff, 0xff01_0101, 0xffbf_bfbf]);
+        assert_eq!(View::Colour.drawn(&[0.0, 2.0, -2.0, 0.0], grid), [0xff80_8080, 0xffff_8001, 0xff01_80ff, 0xff80_8080]);
+        assert_eq!(View::Rows.drawn(&[3.0, 0.0], grid), [0xffff_ffff, 0xffff_ffff, 0xff80_8080, 0xff80_8080]);
+        assert_eq!(View::Columns.drawn(&[3.0, 0.0], grid), [0xffff_ffff, 0xff80_8080, 0xffff_ffff, 0xff80_8080]);
+        assert_eq!(View::Grey.drawn(&[], grid), [0xff80_8080; 4]);
     }
 
     #[test]
