@@ -106,6 +106,12 @@ impl Stamp {
         Ok(file)
     }
 
+    /// Whether a file of this size can hold so many rows. A run of one value packs a hundred thousand into a
+    /// byte at most; a header that claims more would keep a reader busy for ever with rows of nothing.
+    pub fn holds(&self, rows: u64) -> bool {
+        rows >> 17 <= self.bytes
+    }
+
     pub fn check(&self, path: &Path, file: &File) -> Result<()> {
         if Stamp::of(path, file)? == *self {
             return Ok(());

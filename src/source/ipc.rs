@@ -101,7 +101,7 @@ impl IpcTable {
             for n in rows {
                 let end = u64::try_from(n).ok().and_then(|n| starts.last().copied().unwrap_or(0).checked_add(n));
                 starts.push(
-                    end.filter(|e| *e <= i64::MAX as u64)
+                    end.filter(|e| *e <= i64::MAX as u64 && stamp.holds(*e))
                         .ok_or_else(|| damaged(path, "a record batch claims an impossible number of rows"))?,
                 );
             }

@@ -161,7 +161,7 @@ impl ParquetTable {
             }
             total = total
                 .checked_add(rows)
-                .filter(|t| *t <= i64::MAX as u64)
+                .filter(|t| *t <= i64::MAX as u64 && stamp.holds(*t))
                 .ok_or_else(|| damaged(path, "it claims more rows than there can be"))?;
             starts.push(total);
         }
