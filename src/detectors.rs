@@ -13,6 +13,7 @@ pub mod image_broken;
 pub mod image_classes;
 pub mod image_patch;
 pub mod image_pattern;
+mod nearest;
 pub mod novel_trigger;
 pub mod outlier_group;
 pub mod part;

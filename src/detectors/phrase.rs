@@ -74,6 +74,8 @@ pub struct Suspect {
     pub clusters: u64,
     /// Share of its labelled rows that hold little else.
     pub bare: f64,
+    /// Rows like its own with another label, as a report says it.
+    pub near: Vec<String>,
 }
 
 impl Suspect {
@@ -183,6 +185,7 @@ pub struct TextGroup {
     /// The full phrase, and where the n-gram stands in it.
     phrase: Vec<u64>,
     offset: usize,
+    near: Vec<String>,
     pub group: Group,
 }
 
@@ -367,6 +370,9 @@ pub fn groups(suspects: &[Suspect], windows: Windows, classes: &[String], rows: 
     if pure.len() <= PLACED && near <= PLACED {
         accuse_the_placed(pure, classes, &mut out);
     }
+    for g in out.iter_mut().filter(|g| g.group.action == Action::Quarantine) {
+        g.group.reasons.append(&mut g.near);
+    }
     out
 }
 
@@ -395,7 +401,16 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
                     .reasons
                     .push(format!("one of {words} words with few rows each, none of which lean to {label}: one backdoor in many words"));
                 let phrase = named.pieces.iter().map(|p| p.hash).collect();
-                out.push(TextGroup { key: s.nominee.key, class: s.nominee.class, weak, pooled: true, phrase, offset: named.offset, group });
+                out.push(TextGroup {
+                    key: s.nominee.key,
+                    class: s.nominee.class,
+                    weak,
+                    pooled: true,
+                    phrase,
+                    offset: named.offset,
+                    near: s.near.clone(),
+                    group,
+                });
             }
             continue;
         }
@@ -434,6 +449,7 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
             pooled: false,
             phrase: named.pieces.iter().map(|p| p.hash).collect(),
             offset,
+            near: s.near.clone(),
             group: describe(name, label, s, nominee, action, reasons),
         });
     }
@@ -462,6 +478,7 @@ fn accuse_the_placed(mut suspects: Vec<(&Suspect, Named)>, classes: &[String], o
             pooled: false,
             phrase: named.pieces.iter().map(|p| p.hash).collect(),
             offset: named.offset,
+            near: s.near.clone(),
             group: Group {
                 message: format!(
                     "\"{key}\" stands at random places of rows with label {label} ({} of {} rows): its neighbours are those of any place",

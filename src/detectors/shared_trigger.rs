@@ -53,6 +53,9 @@ A backdoor is a set of label errors with a shared cause: rows whose own content 
    random draw of the other classes: where a label has more of them than the other labels suggest (Poisson tail, 2%), and all their rows
    together pass the test, each is accused.
 
+Beside a group for quarantine stand up to three rows like its own with another label: of a sample of 32,768 rows, those that share most of the
+words of one of its rows, weighted by how rare these are.
+
 In a table, frequent values take the place of words, and pairs of values that are each common by themselves: the rows of a planted one are, in
 every other column, a random draw of the other classes. Neighbouring values and each half of a pair by itself count as honest explanations.
 Pairs are looked for in a sample of up to 65,536 distinct rows and tested on all; more than three accused pairs are the nature of the table.

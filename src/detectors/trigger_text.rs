@@ -15,6 +15,7 @@ use super::content::{Content, Counts, fold};
 use super::contradiction::{Candidate, Gates, Member, Test, explain_away_among};
 use super::draw::Draws;
 use super::frequent::{ClassCounts, HashedMap, Sketch};
+use super::nearest::{self, Nearest};
 use super::phrase::{Suspect, Window, Windows, groups};
 use super::postings::{Place, Postings};
 use super::scattered::{self, Lookup, Odd, Rarity, Sighting, Tally};
@@ -91,12 +92,15 @@ impl Classes {
     }
 }
 
+/// Features of a row, its fold, and how it begins.
+type Sampled = (Vec<u32>, u8, Box<str>);
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Learning {
     counts: Counts,
     ngrams: ClassCounts,
-    /// Per class: the rows with the smallest keys.
-    sample: Vec<BTreeMap<u64, (Vec<u32>, u8)>>,
+    /// Per class: the rows with the smallest keys, and how they begin.
+    sample: Vec<BTreeMap<u64, Sampled>>,
     #[serde(skip)]
     row: u32,
 }
@@ -126,7 +130,16 @@ impl crate::rule::State for TextState {
                 a.ngrams.merge(b.ngrams);
                 let most = SAMPLE / a.sample.len().max(1);
                 for (into, from) in a.sample.iter_mut().zip(b.sample) {
-                    into.extend(from);
+                    // Of rows that differ in case alone the smaller stays, whichever came first.
+                    for (key, row) in from {
+                        match into.get_mut(&key) {
+                            Some(known) if known.2 <= row.2 => {}
+                            Some(known) => *known = row,
+                            None => {
+                                into.insert(key, row);
+                            }
+                        }
+                    }
                     while into.len() > most {
                         into.pop_last();
                     }
@@ -164,6 +177,10 @@ pub struct TextModel {
     sketch: Arc<Sketch>,
     pub(super) content: Arc<Content>,
     pub(super) background: Arc<Background>,
+    /// Rows that may resemble those of a group, until it is known which groups there are.
+    shown: Arc<Vec<nearest::Row>>,
+    #[serde(skip)]
+    nearest: Arc<Nearest>,
     pub(super) draws: Arc<Draws>,
     /// Per class: what rows of the other classes say of it, mean and standard deviation.
     pub(super) drawn: Vec<(f64, f64)>,
@@ -246,12 +263,15 @@ impl TextModel {
     fn nominate(&mut self, mut learning: Learning) {
         let rows: u64 = self.class_rows.iter().sum();
         let mut content = Content::learn(&learning.counts);
-        let sample: Vec<(Vec<u32>, usize, usize)> = learning
-            .sample
-            .into_iter()
-            .enumerate()
-            .flat_map(|(class, s)| s.into_values().map(move |(f, fold)| (f, usize::from(fold), class)))
-            .collect();
+        let mut shown = Vec::new();
+        let mut sample: Vec<(Vec<u32>, usize, usize)> = Vec::new();
+        for (class, rows) in learning.sample.into_iter().enumerate() {
+            for (features, fold, text) in rows.into_values() {
+                shown.push(nearest::Row { class: class as u32, features: features.clone(), text });
+                sample.push((features, usize::from(fold), class));
+            }
+        }
+        self.shown = Arc::new(shown);
         self.draws = Arc::new(content.calibrate(&sample, &self.class_rows));
         self.drawn = (0..self.classes.len()).map(|c| self.draws.drawn(c)).collect();
         self.background = Arc::new(Background::of(&sample, self.classes.len()));
@@ -303,6 +323,8 @@ impl TextModel {
             let carries = |r: &super::postings::Row| r.class == class && r.places.iter().any(|p| p.candidate == id);
             (0u32..).zip(&rows).filter(|(_, r)| carries(r)).map(|(i, _)| i).collect()
         };
+        let shown = Arc::unwrap_or_clone(std::mem::take(&mut self.shown));
+        self.nearest = Arc::new(Nearest::of(shown));
         let accepted = explain_away_among(candidates, GATES, GROUPS, carriers);
         let p: Vec<f64> = accepted.iter().map(|a| a.test.ln_p.exp()).collect();
         let q = benjamini_hochberg(&p, self.tested as usize);
@@ -344,6 +366,7 @@ impl TextModel {
                 self.suspects.push(suspect);
             }
         }
+        self.nearest = Arc::default();
         self.index = Arc::new(self.suspects.iter().enumerate().rev().map(|(i, s)| (s.nominee.key, i as u32)).collect());
     }
 }
@@ -367,7 +390,14 @@ impl TextModel {
         let hosts: Vec<(Vec<u32>, Vec<f64>)> =
             members.iter().filter(|m| m.labelled).map(|m| self.host(&rows[m.row as usize], &often)).collect();
         let clusters = super::phrase::clusters(&hosts);
+        let seekers: Vec<&[u32]> = hosts.iter().map(|h| &*h.0).take(nearest::SEEKERS).collect();
+        let near = self.nearest.to(&seekers, nominee.class, &often).into_iter();
+        let near = near.map(|n| {
+            let share = (n.shared * 100.0).round();
+            format!("like one of its rows ({share}% by weight of words), but labelled {}: \"{}\"", self.classes[n.class as usize], n.text)
+        });
         Suspect {
+            near: near.collect(),
             nominee,
             pool: None,
             contradicted: true,
@@ -451,7 +481,7 @@ impl Rule for TextTrigger {
             (TextState::Learning(s), Some(m)) => {
                 let least = (round.plan.rows / 100_000).max(u64::from(LEAST_ROWS)) as u32;
                 let most = SAMPLE / m.classes.len().max(1);
-                reader.rows(|_, row, label| {
+                reader.rows(|i, row, label| {
                     let Some(class) = m.class(label) else { return };
                     let content = text::content(row, seed);
                     content_features(row, FEATURES, &mut features);
@@ -464,8 +494,16 @@ impl Rule for TextTrigger {
                         }
                     });
                     let sample = &mut s.sample[class];
-                    if sample.len() < most || sample.last_key_value().is_some_and(|(&last, _)| content < last) {
-                        sample.insert(content, (features.clone(), fold(content) as u8));
+                    if sample.len() < most || sample.last_key_value().is_some_and(|(&last, _)| content <= last) {
+                        let text = reader.texts.iter().find_map(|t| t.get(i).filter(|t| !t.trim().is_empty())).unwrap_or_default();
+                        let row = (features.clone(), fold(content) as u8, nearest::excerpt(text));
+                        match sample.get_mut(&content) {
+                            Some(known) if known.2 <= row.2 => {}
+                            Some(known) => *known = row,
+                            None => {
+                                sample.insert(content, row);
+                            }
+                        }
                         if sample.len() > most {
                             sample.pop_last();
                         }
