@@ -2,7 +2,11 @@
 //!
 //! `cargo bench --bench text` makes 100 thousand and 1 million rows of about 30 words (a Zipf
 //! vocabulary with class-dependent words, 200 rows with a planted trigger), checks both with all
-//! detectors and prints seconds, peak memory and the growth per row. `-- ROWS...` takes other sizes.
+//! detectors and prints seconds, peak memory and the growth per row. `-- ROWS...` takes other sizes
+//! (`-- 1_000_000 10_000_000` shows whether memory grows).
+//!
+//! `-- instructions [ROWS...]` does the same with prompts and replies of about 120 words in all, and
+//! prints how many megabytes of raw text went through per second.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -92,23 +96,68 @@ fn generate(path: &Path, rows: u64) {
     writer.expect("at least one row").close().expect("the disk has room");
 }
 
+/// Prompts of 10 to 30 words and replies of 40 to 160; returns the bytes of their text.
+fn generate_instructions(path: &Path, rows: u64) -> u64 {
+    let mut random = Random(rows);
+    let mut writer: Option<ArrowWriter<std::fs::File>> = None;
+    let (mut at, mut bytes) = (0, 0);
+    while at < rows {
+        let n = (rows - at).min(50_000);
+        let mut said = |least: u64, more: u64| {
+            let mut text = String::new();
+            for _ in 0..least + random.below(more) {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                word(&mut text, random.zipf(VOCABULARY));
+            }
+            bytes += text.len() as u64;
+            text
+        };
+        let (prompts, replies): (Vec<String>, Vec<String>) = (0..n).map(|_| (said(10, 21), said(40, 121))).unzip();
+        let batch = RecordBatch::try_from_iter([
+            ("row", Arc::new(Int64Array::from_iter_values(at as i64..(at + n) as i64)) as _),
+            ("prompt", Arc::new(StringArray::from(prompts)) as _),
+            ("response", Arc::new(StringArray::from(replies)) as _),
+        ])
+        .expect("columns of one length");
+        let writer = writer.get_or_insert_with(|| {
+            let file = std::fs::File::create(path).expect("the bench folder is writable");
+            ArrowWriter::try_new(file, batch.schema(), None).expect("a plain schema")
+        });
+        writer.write(&batch).expect("the disk has room");
+        at += n;
+    }
+    writer.expect("at least one row").close().expect("the disk has room");
+    bytes
+}
+
 fn main() {
     let mut sizes: Vec<u64> = std::env::args().skip(1).filter_map(|a| a.replace('_', "").parse().ok()).collect();
+    let instructions = std::env::args().any(|a| a == "instructions");
     if sizes.is_empty() {
-        sizes = vec![100_000, 1_000_000];
+        sizes = if instructions { vec![20_000, 200_000] } else { vec![100_000, 1_000_000] };
     }
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("text");
     std::fs::create_dir_all(&folder).expect("the target folder is writable");
     let contract = folder.join("text.yaml");
     let mut yaml = String::from("taster: 1\ncolumns:\n");
-    for (name, role) in [("row", "id"), ("text", "text"), ("label", "label")] {
+    let columns = if instructions {
+        [("row", "id"), ("prompt", "prompt"), ("response", "response")]
+    } else {
+        [("row", "id"), ("text", "text"), ("label", "label")]
+    };
+    for (name, role) in columns {
         writeln!(yaml, "  {name}: {{role: {role}}}").expect("a string takes everything");
     }
     std::fs::write(&contract, yaml).expect("the target folder is writable");
     let mut per_row: Option<f64> = None;
     for rows in sizes {
-        let data = folder.join(format!("{rows}.parquet"));
-        if !data.exists() {
+        let data = folder.join(format!("{}{rows}.parquet", if instructions { "instructions-" } else { "" }));
+        let mut bytes = 0;
+        if instructions {
+            bytes = generate_instructions(&data, rows);
+        } else if !data.exists() {
             generate(&data, rows);
         }
         let runs: Vec<measure::Measured> = (0..3)
@@ -125,8 +174,9 @@ fn main() {
         let wall = measure::median(runs.into_iter().map(|r| r.wall).collect()).as_secs_f64();
         let each = wall / rows as f64;
         let growth = per_row.map_or(String::new(), |before| format!(", {:.2} x the time per row of the size before", each / before));
+        let speed = if instructions { format!(", {:.1} MB of text per second", bytes as f64 / 1e6 / wall) } else { String::new() };
         println!(
-            "{rows:>10} rows: {wall:6.2} s, {cpu:.2} s of CPU, {:.0} MB peak, {:.1} us per row{growth}",
+            "{rows:>10} rows: {wall:6.2} s, {cpu:.2} s of CPU, {:.0} MB peak, {:.1} us per row{speed}{growth}",
             peak as f64 / 1e6,
             each * 1e6
         );
