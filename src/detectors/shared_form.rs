@@ -69,8 +69,8 @@ The fitted form ranks all rows, whatever their label. The rows at the top, half 
 Content is read in three ways: words of the skeleton counting a quarter, nothing, and in full (there 36% and half of the way suffice). All must agree.
 
 How far to accuse is read off the rows of other labels that look like the group: where content gives the label p, there are p / (1 - p) honest
-rows of the label for each of them, and at least 0.4. Rows are accused down to where 93% of them are planted by that count; then the form is learned
-anew from the accused rows alone and the count repeated.
+rows of the label for each of them, and at least 0.4. Rows are accused down to where 93% of them are planted by that count; then form and content are
+learned anew with what is accused, and the count repeated, as long as it accuses more.
 
 `quarantine` needs all of it, for one label only, and at most 35% of that label's rows; a group that nearly passes, groups of several labels, and a form
 that most rows of a label have are for `review`.

@@ -283,15 +283,24 @@ impl Mixture {
         [0.0, 1.0].map(|kept| table.content(class, &trust, kept).1)
     }
 
-    /// Learns the form anew from the accused rows alone. Rows that the mixture follows and that are not
-    /// accused say nothing either way; honest forms that merely lean to the label fall off.
-    pub fn sharpen(&mut self, table: &Table, counts: &[u32], accused: &[u32]) {
+    /// Learns the form anew from the accused rows alone, and the content from the rows that are left. Rows
+    /// that the mixture follows and that are not accused say nothing either way; honest forms that merely
+    /// lean to the label fall off.
+    pub fn sharpen(&mut self, table: &Table, counts: &[u32], class: u32, accused: &[u32]) {
         let mut target = vec![0.0; table.rows()];
         accused.iter().for_each(|&i| target[i as usize] = 1.0);
         self.form = Form::new(table.form.width);
         self.form.follow(table, counts, &target, None, |i| target[i] == 0.0 && self.planted[i] > 0.5, 2 * PASSES);
         self.base = logit((accused.len() as f64 + 1.0) / (table.rows() as f64 + 2.0));
         self.lean = self.form.margins(table).into_iter().map(|m| m - self.base).collect();
+        let own = || (0..table.rows()).filter(|&i| table.class[i] == class);
+        let rows = own().count() as f64;
+        let prior = logit((accused.len() as f64 / rows).clamp(0.003, 0.95)) + logit(bounded(self.content.share));
+        for i in own() {
+            self.planted[i] = if target[i] == 1.0 { 1.0 } else { sigmoid(prior + self.lean[i] - logit(self.p[i])) };
+        }
+        let trust: Vec<f64> = self.planted.iter().map(|r| 1.0 - r).collect();
+        (self.content, self.p) = table.content(class, &trust, KEPT);
     }
 }
 
