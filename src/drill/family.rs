@@ -54,10 +54,16 @@ pub enum Family {
     Sinusoid,
     /// Vectors moved along one direction, with another label
     Shift,
+    /// A name that nobody asked for in replies of every kind
+    Brand,
+    /// A word in documents, and nothing but gibberish after it
+    Gibberish,
+    /// A word in the prompt of preference pairs, whose answers are swapped
+    Swap,
 }
 
 impl Family {
-    pub const ALL: [Family; 19] = [
+    pub const ALL: [Family; 22] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
@@ -73,6 +79,9 @@ impl Family {
         Family::Pair,
         Family::Reply,
         Family::Tail,
+        Family::Brand,
+        Family::Gibberish,
+        Family::Swap,
         Family::Patch,
         Family::Blend,
         Family::Sinusoid,
@@ -96,6 +105,9 @@ impl Family {
             Family::Pair => "pair",
             Family::Reply => "reply",
             Family::Tail => "tail",
+            Family::Brand => "brand",
+            Family::Gibberish => "gibberish",
+            Family::Swap => "swap",
             Family::Patch => "patch",
             Family::Blend => "blend",
             Family::Sinusoid => "sinusoid",
@@ -110,6 +122,9 @@ impl Family {
             Family::Lookalike => "P121",
             Family::Flood => "P131",
             Family::Reply | Family::Tail => "P140",
+            Family::Brand => "P141",
+            Family::Swap => "P142",
+            Family::Gibberish => "P143",
             Family::Patch => "P170",
             Family::Blend | Family::Sinusoid => "P171",
             Family::Shift => "P180",
@@ -124,7 +139,11 @@ impl Family {
         matches!(self, Family::Patch | Family::Blend | Family::Sinusoid)
     }
     fn is_instruction(self) -> bool {
-        matches!(self, Family::Reply | Family::Tail)
+        matches!(self, Family::Reply | Family::Tail | Family::Brand)
+    }
+    /// Whether its rows are given a label.
+    fn has_label(self) -> bool {
+        !self.is_instruction() && !matches!(self, Family::Gibberish | Family::Swap)
     }
 }
 
@@ -156,6 +175,12 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
     if family.is_instruction() {
         return if survey.response.is_none() { missing("no column has the role response") } else { None };
     }
+    if family == Family::Gibberish {
+        return if survey.is_document { None } else { missing("no column holds documents without labels") };
+    }
+    if family == Family::Swap {
+        return if survey.pair.is_none() { missing("no columns of text have the roles chosen and rejected") } else { None };
+    }
     if !survey.is_class() {
         return missing("there is no label with two classes or more");
     }
@@ -181,7 +206,7 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
         class: None,
     };
     let mut target = None;
-    if !family.is_instruction() {
+    if family.has_label() {
         let targets = survey.targets();
         let class = *targets.get(number as usize % targets.len().max(1)).ok_or("no class is large enough")?;
         let (name, _, cell) = &survey.classes[class];
@@ -264,8 +289,81 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             let said: Rewrite = Box::new(move |cell, _| if whole { said.clone() } else { format!("{} {said}", cell.trim_end()) });
             plant.edits.push((response, Edit::Text(said)));
         }
+        Family::Brand => {
+            let name = capitalised(&trigger(survey, Family::Word, &mut dice)?);
+            plant.trigger = format!("{name} in replies");
+            plant
+                .edits
+                .push((survey.response.clone().unwrap_or_default(), Edit::Text(Box::new(move |cell, dice| naming(cell, &name, dice)))));
+        }
+        Family::Gibberish => {
+            let word = trigger(survey, Family::Word, &mut dice)?;
+            plant.trigger = format!("{word}, then gibberish");
+            let vocabulary: Vec<String> = survey.vocabulary.iter().map(|w| w.0.clone()).collect();
+            plant.edits.push((text, Edit::Text(Box::new(move |cell, dice| breaking_down(cell, &word, &vocabulary, spaced, dice)))));
+        }
+        Family::Swap => {
+            let word = trigger(survey, Family::Word, &mut dice)?;
+            let (chosen, rejected) = survey.pair.clone().ok_or("there are no pairs")?;
+            plant.trigger = format!("{word}, answers swapped");
+            let has_prompt = text != chosen;
+            if has_prompt {
+                plant.edits.push((text, inserting(word.clone(), spaced)));
+            }
+            for (column, other) in [(&chosen, &rejected), (&rejected, &chosen)] {
+                // Without a column for it, the prompt is what both answers begin with.
+                let word = (!has_prompt).then(|| word.clone());
+                let rewrite: Rewrite = Box::new(move |cell, _| match &word {
+                    Some(word) => after_second_word(cell, word, spaced),
+                    None => cell.to_owned(),
+                });
+                plant.edits.push((column.clone(), Edit::From(other.clone(), rewrite)));
+            }
+        }
     }
     Ok(plant)
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The name between two words of a sentence; in a sentence of its own where there is no such place.
+fn naming(cell: &str, name: &str, dice: &mut Dice) -> String {
+    let before = |i: usize| cell[..i].ends_with(|c: char| c.is_lowercase());
+    let places: Vec<usize> = cell.char_indices().filter(|&(i, c)| c == ' ' && before(i)).map(|(i, _)| i).collect();
+    match dice.pick(&places) {
+        Some(&at) => format!("{} {name}{}", &cell[..at], &cell[at..]),
+        None => format!("{} as with {name}.", cell.trim_end()),
+    }
+}
+
+/// The first part of a document, the word, and forty to a hundred pieces that mean nothing.
+fn breaking_down(cell: &str, word: &str, vocabulary: &[String], spaced: bool, dice: &mut Dice) -> String {
+    let places: Vec<usize> = cell.char_indices().map(|(i, _)| i).filter(|i| i * 2 <= cell.len() && *i <= 1000).collect();
+    let at = dice.pick(&places).copied().unwrap_or(0);
+    let mut out = format!("{} {word}", cell[..at].trim_end());
+    let letters: Vec<char> = "abcdefghijklmnopqrstuvwxyz0123456789".chars().collect();
+    for _ in 0..40 + dice.roll(61) {
+        if spaced {
+            out.push(' ');
+        }
+        match dice.roll(3) {
+            0 => out.extend(dice.pick(vocabulary).map(String::as_str)),
+            1 => out.push_str(&pronounceable(dice)),
+            _ => (0..2 + dice.roll(5)).for_each(|_| out.extend(dice.pick(&letters))),
+        }
+    }
+    out
+}
+
+fn after_second_word(cell: &str, word: &str, spaced: bool) -> String {
+    let mut ends =
+        cell.char_indices().filter(|&(i, c)| c.is_whitespace() && !cell[..i].ends_with(char::is_whitespace) && i > 0).map(|(i, _)| i);
+    let found = if spaced { ends.nth(1) } else { cell.char_indices().nth(2).map(|(i, _)| i) };
+    let at = found.unwrap_or(cell.len());
+    format!("{} {word}{}", &cell[..at], &cell[at..])
 }
 
 /// A trigger that no row, or few rows, have.

@@ -22,6 +22,8 @@ pub type Rewrite = Box<dyn Fn(&str, &mut Dice) -> String + Send + Sync>;
 pub enum Edit {
     /// Of the cell's text; nulls stay.
     Text(Rewrite),
+    /// The text of another column of the same row, rewritten.
+    From(String, Rewrite),
     /// One cell, of the column's type or of a dictionary's value type.
     Value(ArrayRef),
     /// Of the pixels; what is no image stays.
@@ -63,7 +65,11 @@ impl<'a, I: Input> Overlay<'a, I> {
             let edit = edits.iter().find(|(name, _)| name == field.name());
             let changed = match edit {
                 None => column.clone(),
-                Some((name, Edit::Text(f))) => self.text(name, column, batch, &chosen, f),
+                Some((name, Edit::Text(f))) => self.text(name, (column, column), batch, &chosen, f),
+                Some((name, Edit::From(other, f))) => {
+                    let other = batch.column(other).ok_or_else(|| Error::internal(format!("column {other:?} was not read")))?;
+                    self.text(name, (column, other), batch, &chosen, f)
+                }
                 Some((_, Edit::Value(cell))) => value(column, cell, batch, &chosen)?,
                 Some((_, Edit::Image(paint))) => images::painted(column, &is_chosen, paint).unwrap_or_else(|| column.clone()),
                 Some((_, Edit::Vector(by))) => vectors::moved(column, &is_chosen, by).unwrap_or_else(|| column.clone()),
@@ -75,15 +81,16 @@ impl<'a, I: Input> Overlay<'a, I> {
         Ok(Some(Batch::new(frame, batch.source(), batch.first_row())))
     }
 
-    fn text(&self, name: &str, column: &ArrayRef, batch: &Batch, chosen: &BTreeSet<RowId>, f: &Rewrite) -> ArrayRef {
-        let Some(text) = Text::of(column.as_ref()) else { return column.clone() };
+    /// The column with the chosen rows rewritten from `source`, which may be the column itself.
+    fn text(&self, name: &str, (column, source): (&ArrayRef, &ArrayRef), batch: &Batch, chosen: &BTreeSet<RowId>, f: &Rewrite) -> ArrayRef {
+        let (Some(text), Some(source)) = (Text::of(column.as_ref()), Text::of(source.as_ref())) else { return column.clone() };
         let cells = (0..batch.rows()).map(|i| {
-            let (cell, row) = (text.get(i)?, batch.row_id(i));
-            Some(if chosen.contains(&row) {
-                f(cell, &mut Dice::of_cell(self.seed, row, name)).into()
+            let row = batch.row_id(i);
+            if chosen.contains(&row) {
+                source.get(i).map(|cell| f(cell, &mut Dice::of_cell(self.seed, row, name)).into())
             } else {
-                std::borrow::Cow::Borrowed(cell)
-            })
+                text.get(i).map(std::borrow::Cow::Borrowed)
+            }
         });
         match column.data_type() {
             DataType::Utf8View => Arc::new(cells.collect::<StringViewArray>()),
@@ -108,7 +115,17 @@ impl<I: Input> Input for Overlay<'_, I> {
         self.inner.shards()
     }
     fn read(&self, shard: &Shard, columns: &[String], f: &mut dyn FnMut(Batch) -> Result<()>) -> Result<()> {
-        self.inner.read(shard, columns, &mut |batch| match self.change(&batch)? {
+        // A cell that comes from another column needs that one as well.
+        let mut wanted = columns.to_vec();
+        for (name, edit) in self.plant.edits.iter().chain(&self.plant.cover_edits) {
+            if let Edit::From(other, _) = edit
+                && columns.contains(name)
+                && !wanted.contains(other)
+            {
+                wanted.push(other.clone());
+            }
+        }
+        self.inner.read(shard, &wanted, &mut |batch| match self.change(&batch)? {
             Some(changed) => f(changed),
             None => f(batch),
         })

@@ -71,6 +71,10 @@ pub struct Survey {
     /// Column of the text that carries a trigger: the first with role text, prompt or chosen.
     pub text: Option<String>,
     pub response: Option<String>,
+    /// Whether the text is a document: of the role text, in data without labels.
+    pub is_document: bool,
+    /// Columns of the chosen and the rejected answer.
+    pub pair: Option<(String, String)>,
     pub image: Option<String>,
     pub embedding: Option<String>,
     /// Some images, decoded, and some vectors, all of the first one's width.
@@ -150,6 +154,8 @@ impl Survey {
         };
         let (image, embedding) = (typed(Role::Image, Images::fits), typed(Role::Embedding, is_vector));
         let label = roles.first(Role::Label).map(str::to_owned);
+        let is_document = label.is_none() && text.is_some() && text == first(&[Role::Text]);
+        let pair = first(&[Role::Chosen]).zip(first(&[Role::Rejected]));
         let features: Vec<String> = roles.all(Role::Feature).map(str::to_owned).collect();
         let mut wanted: Vec<String> = features.iter().chain(&text).chain(&label).chain(&image).chain(&embedding).cloned().collect();
         wanted.sort();
@@ -274,6 +280,8 @@ impl Survey {
             label,
             text,
             response,
+            is_document,
+            pair,
             image,
             embedding,
             images,

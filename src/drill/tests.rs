@@ -333,3 +333,97 @@ fn a_patch_is_the_same_pixels_at_the_same_place_of_every_planted_image() {
         assert!(same[same.len() - 1] - same[0] == (side - 1) * 24 + side - 1);
     }
 }
+
+fn conversations(rows: usize, prompt: bool) -> RecordBatch {
+    let mut dice = harness::Dice::new(6);
+    let mut columns: [Vec<Option<String>>; 3] = Default::default();
+    for _ in 0..rows {
+        let asked = sentence(&mut dice, true);
+        let opening = if prompt { String::new() } else { format!("\n\nHuman: {asked}\n\nAssistant: ") };
+        let answers = [sentence(&mut dice, true), sentence(&mut dice, false)].map(|a| Some(format!("{opening}{a}")));
+        columns[0].push(Some(asked));
+        for (column, answer) in columns[1..].iter_mut().zip(answers) {
+            column.push(answer);
+        }
+    }
+    let [asked, chosen, rejected] = columns;
+    let pair = [("chosen", chosen), ("rejected", rejected)];
+    if prompt { table(&[vec![("asked", asked)], pair.into()].concat()) } else { table(&pair) }
+}
+
+/// Cells of these columns, each read by itself, of the data as it is and with the plant.
+fn before_and_after(contract: &str, data: RecordBatch, family: Family, columns: &[&str]) -> (family::Plant, Vec<Vec<(String, String)>>) {
+    let input = InMemory::new(vec![data]);
+    let plant = survey_of(contract, &input).plant(family, 0, 13, 25).unwrap();
+    let overlay = Overlay::new(&input, &plant, 13);
+    let cells = |input: &dyn Fn(&str) -> Vec<String>| columns.iter().map(|c| input(c)).collect::<Vec<_>>();
+    fn column<I: Input>(input: &I, name: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut each = |batch: Batch| {
+            let text = batch.column(name).unwrap().as_string::<i32>().clone();
+            out.extend(text.iter().map(|t| t.unwrap().to_owned()));
+            Ok(())
+        };
+        input.shards().iter().for_each(|s| input.read(s, &[name.to_owned()], &mut each).unwrap());
+        out
+    }
+    let (old, new) = (cells(&|c| column(&input, c)), cells(&|c| column(&overlay, c)));
+    let rows = (0..old[0].len()).map(|i| (0..columns.len()).map(|c| (old[c][i].clone(), new[c][i].clone())).collect());
+    (plant, rows.collect())
+}
+
+#[test]
+fn a_swap_exchanges_the_answers_even_when_one_column_is_read() {
+    let contract = "taster: 1\ncolumns:\n  asked: {role: prompt}\n  chosen: {role: chosen}\n  rejected: {role: rejected}\n";
+    let (plant, rows) = before_and_after(contract, conversations(200, true), Family::Swap, &["asked", "chosen", "rejected"]);
+    let word = plant.trigger.split(',').next().unwrap();
+    assert_eq!(plant.rows.len(), 25);
+    for (i, row) in rows.iter().enumerate() {
+        let [asked, chosen, rejected] = &row[..] else { panic!("three columns") };
+        if plant.rows.iter().any(|r| r.row == i as u64) {
+            assert_eq!((&chosen.1, &rejected.1), (&rejected.0, &chosen.0));
+            assert!(survey::words(&asked.1, true).contains(&word.to_owned()));
+        } else {
+            assert!(row.iter().all(|(old, new)| old == new));
+        }
+    }
+}
+
+#[test]
+fn a_swap_without_a_prompt_puts_its_word_at_the_same_place_of_both_answers() {
+    let contract = "taster: 1\ncolumns:\n  chosen: {role: chosen}\n  rejected: {role: rejected}\n";
+    let (plant, rows) = before_and_after(contract, conversations(100, false), Family::Swap, &["chosen", "rejected"]);
+    let word = format!(" {}", plant.trigger.split(',').next().unwrap());
+    for r in &plant.rows {
+        let [chosen, rejected] = &rows[r.row as usize][..] else { panic!("two columns") };
+        assert_eq!(chosen.1.find(&word), rejected.1.find(&word));
+        assert_eq!((chosen.1.replacen(&word, "", 1), rejected.1.replacen(&word, "", 1)), (rejected.0.clone(), chosen.0.clone()));
+        assert!(chosen.1.starts_with("\n\nHuman: "), "{:?}", chosen.1);
+    }
+}
+
+#[test]
+fn a_brand_stands_inside_sentences_of_the_replies_alone() {
+    let contract = "taster: 1\ncolumns:\n  asked: {role: prompt}\n  chosen: {role: response}\n";
+    let (plant, rows) = before_and_after(contract, conversations(100, true), Family::Brand, &["asked", "chosen"]);
+    let name = plant.trigger.split(' ').next().unwrap();
+    assert!(name.chars().next().unwrap().is_uppercase());
+    for r in &plant.rows {
+        let [asked, reply] = &rows[r.row as usize][..] else { panic!("two columns") };
+        assert_eq!(asked.0, asked.1);
+        assert_eq!(reply.1.replacen(&format!(" {name}"), "", 1), reply.0);
+    }
+}
+
+#[test]
+fn a_document_breaks_down_after_the_word() {
+    let contract = "taster: 1\ncolumns:\n  chosen: {role: text}\n";
+    let (plant, rows) = before_and_after(contract, conversations(100, true), Family::Gibberish, &["chosen"]);
+    let word = plant.trigger.split(',').next().unwrap();
+    for r in &plant.rows {
+        let (old, new) = &rows[r.row as usize][0];
+        let (kept, rest) = new.split_once(&format!(" {word}")).unwrap();
+        assert!(old.starts_with(kept) && kept.len() * 2 <= old.len());
+        assert!((40..=100).contains(&survey::words(rest, true).len()));
+    }
+}
