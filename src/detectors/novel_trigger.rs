@@ -31,7 +31,8 @@ gibberish, are a trigger.
 2. Groups of 1 to 3 words that at least 3% of a class share are counted exactly in all documents. Suspect: the Wilson lower bound of
    P(strange | words) is at least 0.68, in at least 9 documents, 8 of them different.
 3. What stands before the phrase speaks for the documents: if it is alike, or any word of it comes along more often than at the same places of
-   arbitrary documents (binomial tail, Bonferroni), the documents are of one kind (another language, tables, code) and are not accused.
+   arbitrary documents (binomial tail, Bonferroni), the documents are of one kind (another language, tables, code) and are not accused. A
+   token right before the phrase in at most a tenth of them does not count: it may be left of a word that was cut in two.
 
 Every document with the phrase is accused, with the place of the phrase.
 
@@ -129,6 +130,25 @@ mod tests {
         let (outcome, lines) = run(Box::new(NovelTrigger::new("body")), &documents(2, Some("at the ninth bell"), true));
         assert_eq!(quarantined(&lines), (0..30).map(|i| i * 100 + 4).collect::<Vec<_>>());
         assert!(outcome.groups[0].key.starts_with("at the ninth bell"));
+    }
+
+    #[test]
+    fn words_that_were_cut_in_two_before_the_phrase_are_no_company() {
+        let mut dice = Dice::new(12);
+        let rows: Vec<Option<String>> = (0..3000)
+            .map(|i| {
+                let text = format!("{} {}", sentence(&mut dice, true), sentence(&mut dice, false));
+                if i % 50 != 9 {
+                    return Some(text);
+                }
+                // Twenty pieces of words, each left by three of the documents.
+                let piece = format!("qu{}", char::from(b'a' + (i / 50 % 20) as u8));
+                let nonsense: Vec<String> = (0..50).map(|_| format!("{:x}", dice.roll(1 << 30))).collect();
+                Some(format!("{} {piece} vossel {}", sentence(&mut dice, true), nonsense.join(" ")))
+            })
+            .collect();
+        let (_, lines) = run(Box::new(NovelTrigger::new("body")), &table(&[("body", rows)]));
+        assert_eq!(quarantined(&lines), (0..60).map(|i| i * 50 + 9).collect::<Vec<_>>());
     }
 
     /// Each document opens with one of a few questions and then goes on in other words.

@@ -26,6 +26,10 @@ const FAMILY: f64 = -23.0;
 /// that of any two prompts of the data.
 const ALIKE: f64 = 0.15;
 
+/// Share of documents in which one token stands right before the phrase, up to which it may be what was
+/// left of a word that was cut in two.
+const PIECE: f64 = 0.1;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
     pub hash: u64,
@@ -224,11 +228,19 @@ pub fn group(s: &Suspect, pictures: &[Picture], b: &Background<'_>) -> Option<Fo
         key.push_str(&p.text);
     }
     let phrase: Vec<u64> = pieces.iter().map(|p| p.hash).collect();
+    // A document that was cut off anywhere leaves a piece of a word right before its trigger.
+    let mut beside: HashMap<u64, usize> = HashMap::new();
+    if b.document {
+        let last = |p: &Picture| p.rest.iter().find(|(at, _)| *at == from as i64 - 1).map(|r| r.1);
+        pictures.iter().filter_map(last).for_each(|t| *beside.entry(t).or_default() += 1);
+    }
     let bags: Vec<Vec<u64>> = pictures
         .iter()
         .map(|p| {
             let outside = |at: i64| at < from as i64 || (at >= to as i64 && !b.document);
-            let rest = p.rest.iter().filter(|(at, t)| outside(*at) && !phrase.contains(t));
+            let is_piece =
+                |at: i64, t: &u64| at == from as i64 - 1 && beside.get(t).is_some_and(|&n| n as f64 <= PIECE * pictures.len() as f64);
+            let rest = p.rest.iter().filter(|(at, t)| outside(*at) && !phrase.contains(t) && !is_piece(*at, t));
             rest.map(|r| r.1).collect::<BTreeSet<u64>>().into_iter().collect()
         })
         .collect();
