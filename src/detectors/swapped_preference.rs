@@ -100,6 +100,10 @@ pub struct Ranked {
     words: BTreeMap<u64, Word>,
     /// Pairs that say by themselves that they were turned around.
     inverted: u64,
+    /// All pairs: how many, and what was expected of their votes, as for a word.
+    pairs: u64,
+    expected: i64,
+    variance: i64,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -174,6 +178,9 @@ impl State for SwapState {
             }
             (SwapState::Ranked(a), SwapState::Ranked(b)) => {
                 a.inverted += b.inverted;
+                a.pairs += b.pairs;
+                a.expected += b.expected;
+                a.variance += b.variance;
                 for (key, w) in b.words {
                     let to = a.words.entry(key).or_insert_with(|| Word { text: w.text.clone(), ..Word::default() });
                     if w.text < to.text {
@@ -225,6 +232,8 @@ pub struct SwapModel {
     survey: Arc<Survey>,
     margins: Arc<Margins>,
     tested: u64,
+    /// Fewest swapped pairs of one word that would be seen.
+    floor: Option<u64>,
     found: Vec<(u64, Group)>,
     /// The pairs that are listed one by one.
     inverted: Option<Group>,
@@ -256,6 +265,26 @@ fn spread(words: &[(u64, f64)]) -> impl Fn(u64) -> f64 + use<> {
     move |n| spreads.iter().rev().find(|s| s.0 <= n.ilog2()).map_or(1.0, |s| s.1)
 }
 
+/// Chance that a standard normal is as far below zero as `z`, or a little more (Mills' ratio).
+fn tail_below(z: f64) -> f64 {
+    (-0.5 * z * z).exp() / (-z * (2.0 * std::f64::consts::PI).sqrt())
+}
+
+/// Fewest swapped pairs of which five in six groups are quarantined, where a pair in its order is expected to vote
+/// `expected` with this variance: swapped, it votes the other way.
+fn floor(expected: f64, variance: f64, spread: impl Fn(u64) -> f64, tested: u64, most: u64) -> Option<u64> {
+    let mut n = ROWS as u64;
+    while n <= most {
+        let z = -2.0 * expected * (n as f64 / variance).sqrt() / spread(n);
+        // One standard deviation of bad luck.
+        if z + 1.0 < -1.0 && tail_below(z + 1.0) * tested as f64 <= CERTAIN {
+            return Some(n);
+        }
+        n += (n / 50).max(1);
+    }
+    None
+}
+
 impl SwapModel {
     /// Pairs that a word must have, and may.
     fn range(&self) -> std::ops::RangeInclusive<u64> {
@@ -276,6 +305,8 @@ impl SwapModel {
         };
         let words: Vec<(u64, Word, f64)> = words.into_iter().filter(|(_, w, _)| fits(w)).collect();
         self.tested = words.len() as u64;
+        let per_pair = |of: i64| of as f64 / UNIT / ranked.pairs.max(1) as f64;
+        self.floor = floor(per_pair(ranked.expected), per_pair(ranked.variance), &spread, self.tested.max(1), *range.end());
         for (key, w, z) in words {
             let z = z / spread(w.rows);
             // A swapped pair votes the other way: its excess is twice what was expected.
@@ -283,8 +314,7 @@ impl SwapModel {
             if z > -2.0 {
                 continue;
             }
-            // Mills' ratio: a little more than the tail of the normal distribution.
-            let mut tail = (-0.5 * z * z).exp() / (-z * (2.0 * std::f64::consts::PI).sqrt());
+            let mut tail = tail_below(z);
             let wrong = w.wrong as f64 / UNIT;
             if wrong < SKEWED {
                 tail = tail.max(ln_binomial_upper(w.against, w.rows, wrong / w.rows as f64).exp());
@@ -526,6 +556,9 @@ impl Rule for SwappedPreference {
                     ranked.inverted += u64::from(m.margins.is_inverted(margin));
                     let [excess, expected, variance, wrong] =
                         [vote.vote - vote.expected, vote.expected, vote.variance, vote.wrong].map(|x| (x * UNIT) as i64);
+                    ranked.pairs += 1;
+                    ranked.expected += expected;
+                    ranked.variance += variance;
                     pair.words(&mut first);
                     let prompt = text::content(&pair.prompt, seed);
                     for (&key, &at) in &first {
@@ -613,8 +646,8 @@ impl Rule for SwappedPreference {
         o.floor = vec![Floor {
             family: "preferences".into(),
             class: None,
-            rows: None,
-            reason: Some("it depends on how far words and lengths foretell what is preferred".into()),
+            rows: m.floor,
+            reason: m.floor.is_none().then(|| "words and lengths hardly foretell what is preferred here".into()),
         }];
         o
     }
@@ -712,6 +745,20 @@ mod tests {
             assert_eq!(groups(pairs(seed, "vellumox", |_| false, |i| i % 50 == 7)), [""; 0]);
             assert_eq!(groups(pairs(seed, "vellumox", |i| i % 50 == 7, |_| false)), [INVERTED]);
         }
+    }
+
+    #[test]
+    fn the_floor_is_low_where_words_tell_the_preference_and_is_not_where_they_do_not() {
+        let floor = |rudeness| run(rule(), &pairs_of(8, "", |_| false, |_| false, rudeness)).0.floor[0].clone();
+        assert_eq!(floor(["whatever", "shut", "nonsense", "kindly"]).rows, Some(20));
+        // The same words on both sides.
+        let blind = floor(["kindly", "please", "gladly", "certainly"]);
+        assert!(blind.rows.is_none_or(|n| n > 100) && blind.rows.is_some() != blind.reason.is_some(), "{blind:?}");
+        // One word tested, no scatter: the first n with tail(1 - 0.4 sqrt(n)) of 1% at most.
+        assert_eq!(
+            super::floor(0.2, 1.0, |_| 1.0, 1, 1000),
+            (20u32..200).find(|&n| tail_below(1.0 - 0.4 * f64::from(n).sqrt()) <= 0.01).map(u64::from)
+        );
     }
 
     #[test]
