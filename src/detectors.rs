@@ -13,6 +13,7 @@ pub mod image_broken;
 pub mod image_classes;
 pub mod image_patch;
 pub mod image_pattern;
+pub mod label_conflict;
 mod nearest;
 pub mod novel_trigger;
 pub mod outlier_group;
@@ -45,6 +46,7 @@ pub static REGISTRY: &[Entry] = &[
     unicode::CONFUSABLE_ENTRY,
     duplicates::CONFLICT_ENTRY,
     duplicates::FLOOD_ENTRY,
+    label_conflict::ENTRY,
     response_trigger::ENTRY,
     promoted_name::ENTRY,
     swapped_preference::ENTRY,
@@ -55,3 +57,7 @@ pub static REGISTRY: &[Entry] = &[
     embedding_shift::ENTRY,
     outlier_group::ENTRY,
 ];
+
+/// Codes of rules that run only when `--select` names them, by code or name: what they list says nothing of
+/// whether anything is wrong, so that nobody gets it unasked.
+pub const ON_REQUEST: &[&str] = &[label_conflict::META.code];

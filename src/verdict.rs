@@ -325,10 +325,15 @@ pub fn matches(pattern: &str, code: &str, name: &str) -> bool {
     pattern == name || is_code && code.starts_with(pattern)
 }
 
-/// `--select` and `--ignore`: what neither list speaks about runs when nothing is selected.
+/// `--select` and `--ignore`: what neither list speaks about runs when nothing is selected, unless it is one of
+/// those that run [on request](crate::detectors::ON_REQUEST).
 pub fn selected(select: &[String], ignore: &[String], code: &str, name: &str) -> bool {
     let any = |list: &[String]| list.iter().any(|p| matches(p, code, name));
-    (select.is_empty() || any(select)) && !any(ignore)
+    let wanted = match crate::detectors::ON_REQUEST.contains(&code) {
+        true => select.iter().any(|p| p == code || p == name),
+        false => select.is_empty() || any(select),
+    };
+    wanted && !any(ignore)
 }
 
 #[cfg(test)]

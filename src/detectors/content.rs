@@ -17,6 +17,8 @@ const UNIT: f64 = 1024.0;
 const CLIP: f64 = 2.0;
 /// Pseudo-rows at the class's share behind every feature.
 const PRIOR: f64 = 2.0;
+/// Features that a score can leave out.
+const LEFT_OUT: usize = 4;
 /// Bytes of one counting table, at most.
 const TABLE: usize = 96 << 20;
 
@@ -66,6 +68,8 @@ pub struct Content {
     bits: u32,
     classes: usize,
     odds: Vec<i16>,
+    /// Features that are left out of every score, those that argue most for the class.
+    strongest: usize,
     curves: Vec<Isotonic>,
 }
 
@@ -105,7 +109,14 @@ impl Content {
                 }
             }
         }
-        Content { bits: counts.bits, classes: k, odds, curves: Vec::new() }
+        Content { bits: counts.bits, classes: k, odds, strongest: 0, curves: Vec::new() }
+    }
+
+    /// Scores leave out the so many features that argue most for a class, before calibration and after:
+    /// so a word that comes with one label does not outvote the rest of its row.
+    pub fn without_strongest(mut self, n: usize) -> Content {
+        self.strongest = n.min(LEFT_OUT);
+        self
     }
 
     /// Fits the curves on a sample of rows: (features, fold, class), with the number of rows that
@@ -134,7 +145,20 @@ impl Content {
         i32::from(self.odds[(bucket * FOLDS + fold) * self.classes + class])
     }
     pub fn score(&self, features: &[u32], fold: usize, class: usize) -> i32 {
-        features.iter().map(|&f| self.odds(f, fold, class)).sum()
+        if self.strongest == 0 {
+            return features.iter().map(|&f| self.odds(f, fold, class)).sum();
+        }
+        let (mut sum, mut most) = (0, [0i32; LEFT_OUT]);
+        for &f in features {
+            let mut odds = self.odds(f, fold, class);
+            sum += odds;
+            for kept in &mut most[..self.strongest] {
+                if odds > *kept {
+                    std::mem::swap(kept, &mut odds);
+                }
+            }
+        }
+        sum - most.iter().sum::<i32>()
     }
     /// Long texts pile up log-odds that are not independent; the square root of the length is the
     /// usual remedy, and the curve does the rest.
@@ -181,6 +205,17 @@ mod tests {
         assert!(m.odds(feature(9), 0, 0).abs() < 50);
         let p = |f: u32| m.probability(m.score(&[feature(f)], 0, 0), 1, 0);
         assert!(p(1) > 0.9 && p(5) < 0.1, "{} {}", p(1), p(5));
+    }
+
+    #[test]
+    fn the_strongest_words_are_left_out_of_a_score() {
+        let m = model();
+        let row: Vec<u32> = (1..5).map(feature).collect();
+        let mut odds: Vec<i32> = row.iter().map(|&f| m.odds(f, 0, 0)).collect();
+        odds.sort_unstable();
+        assert_eq!(m.clone().without_strongest(2).score(&row, 0, 0), odds[..2].iter().sum::<i32>());
+        // Nothing that argues against the class is taken away.
+        assert_eq!(m.clone().without_strongest(2).score(&row, 0, 1), m.score(&row, 0, 1));
     }
 
     #[test]

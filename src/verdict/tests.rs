@@ -129,4 +129,7 @@ fn rules_are_chosen_by_code_prefix_and_name() {
     let s = |x: &str| vec![x.to_owned()];
     assert!(selected(&[], &[], "C110", "n") && selected(&s("C"), &[], "C110", "n") && !selected(&s("P"), &[], "C110", "n"));
     assert!(!selected(&s("C"), &s("C110"), "C110", "n"));
+    // What runs on request is named in full.
+    let asked = |list: &[String]| selected(list, &[], "P132", "label-conflict");
+    assert!(asked(&s("P132")) && asked(&s("label-conflict")) && !asked(&[]) && !asked(&s("P")) && !asked(&s("P13")));
 }

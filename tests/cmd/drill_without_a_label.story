@@ -1,4 +1,4 @@
-Nothing can be planted without classes or replies: nothing was measured, and each family says why.
+Nothing can be planted without classes, replies, pairs or documents: nothing was measured, and each family says why.
 file a.csv
     text
     the kettle boils quickly and looks nice
@@ -6,10 +6,12 @@ file a.csv
 file c.yaml
     taster: 1
     columns:
-      text: {type: string, role: text}
+      text: {type: string, role: prompt}
 $ taster drill a.csv -c c.yaml
 exit 3
 out word, phrase, common-word, covered, together, synonyms, inside-word, name, hidden, lookalike, flood, value, pair: there is no label with two classes or more
-out reply, tail: no column has the role response
+out reply, tail, brand: no column has the role response
+out gibberish: no column holds documents without labels
+out swap: no columns of text have the roles chosen and rejected
 out patch, blend, sinusoid: no column holds images
 out shift: no column holds vectors
