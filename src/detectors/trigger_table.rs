@@ -25,7 +25,7 @@ use super::frequent::HashedMap;
 use super::shared_trigger::META;
 use crate::batch::{Batch, cell_text};
 use crate::error::Result;
-use crate::features::table::{Kind, NULL, codes, columns_of, mix, row_hashes};
+use crate::features::table::{Kind, NULL, code_number, codes, columns_of, mix, row_hashes};
 use crate::rule::{Action, Findings, Group, Meta, Outcome, Round, Rule, Status, Step};
 use content::{Binning, Content, Contrast, FOLDS, fold_of, offsets};
 use evidence::{Evidence, Finding};
@@ -35,6 +35,8 @@ use sketch::{BottomK, CountMin};
 
 /// Bins of a column, at most.
 const BINS: usize = 34;
+/// Classes that a numeric label with more values is cut into, of as many rows each.
+const TENTHS: usize = 10;
 /// More classes than this are a quantity, not classes.
 pub const MAX_CLASSES: usize = 100;
 /// Distinct labels that are told apart while looking for too many.
@@ -67,6 +69,8 @@ pub enum Family {
 pub struct TableTrigger {
     pub columns: Vec<(String, Kind)>,
     pub label: String,
+    /// Whether the label is a number: with many values it is cut into classes.
+    pub quantity: bool,
     pub family: Family,
 }
 
@@ -164,7 +168,11 @@ impl crate::rule::State for TableState {
                     a.0 += b.0;
                     a.1 = std::mem::take(&mut a.1).min(b.1);
                 });
-                sample.merge(s, |_, _| {});
+                sample.merge(s, |mine, theirs| {
+                    if let (Some(a), Some(b)) = (mine.last_mut(), theirs.last()) {
+                        *a = (*a).min(*b);
+                    }
+                });
                 heavy.merge(&h);
             }
             (TableState::Count { bins, values, samples, mined }, TableState::Count { bins: b, values: v, samples: s, mined: m }) => {
@@ -210,6 +218,8 @@ pub struct TableModel {
     /// Why nothing was tested; ends the rule.
     stopped: Option<String>,
     classes: Vec<Class>,
+    /// A class is a range of the label, from its code up to the next one's.
+    ranges: bool,
     /// Columns that carry something, by index into the rule's.
     used: Vec<usize>,
     binnings: Vec<Binning>,
@@ -241,6 +251,9 @@ impl TableModel {
         Step::Done(TableModel { stopped: Some(reason.into()), ..TableModel::default() })
     }
     fn class_of(&self, code: u64) -> Option<usize> {
+        if self.ranges {
+            return self.classes.partition_point(|c| c.code <= code).checked_sub(1);
+        }
         self.classes.binary_search_by_key(&code, |c| c.code).ok()
     }
 }
@@ -288,13 +301,23 @@ impl TableTrigger {
                 cells.iter().for_each(|code| heavy.add(column, *code));
             }
         }
+        // The label stands behind the columns.
+        let labels = batch.column(&self.label).map(|a| codes(a.as_ref()));
+        let label = |row: usize| labels.as_ref().map_or(NULL, |l| l[row]);
         for (row, hash) in hashes.into_iter().enumerate() {
-            sample.entry(hash, || columns.iter().map(|c| c[row]).collect());
+            let cells = || columns.iter().map(|c| c[row]).chain([label(row)]).collect::<Vec<u64>>();
+            let kept = sample.entry(hash, cells);
+            // Rows that differ in nothing but the label: the smaller one, whatever the order.
+            if let Some(last) = kept.and_then(|cells| cells.last_mut()) {
+                *last = (*last).min(label(row));
+            }
         }
     }
 
     fn finish_look(&self, labels: &BottomK<(u64, String)>, sample: &BottomK<Vec<u64>>, heavy: CountMin, rows: u64) -> Step<TableModel> {
-        if labels.len() > MAX_CLASSES {
+        let tenths = if self.quantity && labels.len() > MAX_CLASSES { ranges(sample, rows) } else { Vec::new() };
+        let is_range = tenths.len() >= 2;
+        if labels.len() > MAX_CLASSES && !is_range {
             let many = if labels.len() >= LABELS { format!("{LABELS} or more") } else { labels.len().to_string() };
             return TableModel::stop(format!("`{}` has {many} distinct values: a quantity, not classes", self.label));
         }
@@ -303,6 +326,9 @@ impl TableTrigger {
         }
         let mut classes: Vec<Class> = labels.iter().map(|(code, (rows, name))| Class { code, name: name.clone(), rows: *rows }).collect();
         classes.sort_by_key(|c| c.code);
+        if is_range {
+            classes = tenths;
+        }
         let (mut used, mut binnings, mut sorted) = (Vec::new(), Vec::new(), Vec::new());
         for (c, (_, kind)) in self.columns.iter().enumerate() {
             let mut column: Vec<u64> = sample.iter().map(|(_, cells)| cells[c]).filter(|code| *code != NULL).collect();
@@ -321,7 +347,16 @@ impl TableTrigger {
             return TableModel::stop("fewer than two feature columns hold more than one value: nothing could contradict a value");
         }
         let least = LEAST.max(rows * used.len() as u64 / VALUES);
-        Step::Again(TableModel { classes, used, binnings, sample: sorted, heavy: Some(heavy), least, ..TableModel::default() })
+        Step::Again(TableModel {
+            classes,
+            ranges: is_range,
+            used,
+            binnings,
+            sample: sorted,
+            heavy: Some(heavy),
+            least,
+            ..TableModel::default()
+        })
     }
 
     fn finish_count(
@@ -333,7 +368,14 @@ impl TableTrigger {
         mined: &BottomK<Mined>,
     ) -> TableModel {
         let classes = model.classes.len();
-        let class_rows: Vec<u64> = model.classes.iter().map(|c| c.rows).collect();
+        let mut named = model.classes.clone();
+        if model.ranges {
+            // Every row is in one bin of the first column.
+            let (first, width) = (offsets(&model.binnings)[1], bins.len() / (FOLDS * classes));
+            let rows = |class| (0..FOLDS).flat_map(move |f| (0..first).map(move |b| (f * width + b) * classes + class));
+            named.iter_mut().enumerate().for_each(|(i, c)| c.rows = rows(i).map(|at| bins[at]).sum());
+        }
+        let class_rows: Vec<u64> = named.iter().map(|c| c.rows).collect();
         let content = Content::new(offsets(&model.binnings), classes, &bins, &class_rows);
         let references = content::references(samples, &model.binnings);
         let sampled: Vec<&Mined> = mined.iter().map(|(_, row)| row).collect();
@@ -370,10 +412,31 @@ impl TableTrigger {
             tested_pairs,
             pairs_skipped,
             bounds,
+            classes: named,
             ..model.clone()
         };
         TableModel { heavy: None, mined: rows, ..learned }
     }
+}
+
+/// Ranges of the label of as many rows each, by the sampled rows; fewer where one value fills several.
+fn ranges(sample: &BottomK<Vec<u64>>, rows: u64) -> Vec<Class> {
+    let mut codes: Vec<u64> = sample.iter().filter_map(|(_, cells)| cells.last().copied()).filter(|c| *c != NULL).collect();
+    codes.sort_unstable();
+    let mut from: Vec<u64> = (1..TENTHS).filter_map(|i| codes.get(i * codes.len() / TENTHS).copied()).collect();
+    from.dedup();
+    // The first range has no lower end, so what is at the least value needs no bound.
+    from.retain(|c| codes.first().is_some_and(|least| c > least));
+    let shown = |code: u64| code_number(code).to_string();
+    let name = |i: usize| match (i.checked_sub(1).map(|i| from[i]), from.get(i)) {
+        (None, Some(to)) => format!("below {}", shown(*to)),
+        (Some(from), Some(to)) => format!("{} to {}", shown(from), shown(*to)),
+        (Some(from), None) => format!("{} or more", shown(from)),
+        (None, None) => "any".to_owned(),
+    };
+    (0..=from.len())
+        .map(|i| Class { code: if i == 0 { NULL + 1 } else { from[i - 1] }, name: name(i), rows: rows / (from.len() as u64 + 1) })
+        .collect()
 }
 
 /// Index of the cell that a code falls into: cell i holds codes below `bounds[i]`, from `bounds[i - 1]`.
@@ -666,7 +729,7 @@ pub fn build(context: &crate::rule::Context<'_>, label: &str, family: Family) ->
     match columns.len() {
         0 => Err("table values: no column is a feature".into()),
         1 => Err(format!("table values: `{}` is the only feature; nothing could contradict it", columns[0].0)),
-        _ => Ok(TableTrigger { columns, label: label.to_owned(), family }),
+        _ => Ok(TableTrigger { columns, label: label.to_owned(), quantity: kind(label) == Some(Kind::Number), family }),
     }
 }
 

@@ -62,7 +62,7 @@ fn rule() -> Box<dyn DynRule> {
 fn looking_for(family: Family) -> TableTrigger {
     let number = ["age", "hours", "income", "amount"].map(|n| (n.to_owned(), Kind::Number));
     let text = ["town", "degree"].map(|n| (n.to_owned(), Kind::Text));
-    TableTrigger { columns: number.into_iter().chain(text).collect(), label: "label".into(), family }
+    TableTrigger { columns: number.into_iter().chain(text).collect(), label: "label".into(), quantity: false, family }
 }
 
 /// Gives `k` rows of the other class the value and the label; returns their indices.
@@ -167,6 +167,7 @@ fn what_cannot_be_tested_says_why() {
     let number = TableTrigger {
         columns: vec![("age".into(), Kind::Number), ("hours".into(), Kind::Number)],
         label: "income".into(),
+        quantity: false,
         family: Family::Values,
     };
     let (outcome, _) = run(Box::new(number), &table(&rows(500, 50, 1)));
@@ -267,8 +268,12 @@ fn labels_made_by_rules_over_columns_accuse_no_pair() {
     let names = ["a", "b", "c", "d", "e", "f"];
     let cells = names.iter().zip(&columns).map(|(n, v)| (*n, Arc::new(Int64Array::from(v.clone())) as ArrayRef, true));
     let data = RecordBatch::try_from_iter_with_nullable(cells.chain([("label", labels, true)])).unwrap();
-    let rule =
-        TableTrigger { columns: names.map(|n| (n.to_owned(), Kind::Number)).to_vec(), label: "label".into(), family: Family::Values };
+    let rule = TableTrigger {
+        columns: names.map(|n| (n.to_owned(), Kind::Number)).to_vec(),
+        label: "label".into(),
+        quantity: false,
+        family: Family::Values,
+    };
     let (outcome, lines) = run(Box::new(rule), &data);
     assert_eq!(quarantined(&lines), [0u64; 0], "{:?}", outcome.groups);
 }
@@ -336,9 +341,74 @@ fn too_many_columns_say_why_pairs_are_not_tested() {
     let label: ArrayRef = Arc::new(StringArray::from_iter_values((0..600).map(|r| if r % 3 == 0 { "yes" } else { "no" })));
     let columns = names.iter().enumerate().map(|(c, n)| (n.as_str(), cells(c), true));
     let data = RecordBatch::try_from_iter_with_nullable(columns.chain([("label", label, true)])).unwrap();
-    let of = |family| TableTrigger { columns: names.iter().map(|n| (n.clone(), Kind::Number)).collect(), label: "label".into(), family };
+    let of = |family| TableTrigger {
+        columns: names.iter().map(|n| (n.clone(), Kind::Number)).collect(),
+        label: "label".into(),
+        quantity: false,
+        family,
+    };
     let (outcome, _) = run(Box::new(of(Family::Values)), &data);
     assert!(outcome.message.contains("too many to test their pairs"), "{}", outcome.message);
     let (outcome, lines) = run(Box::new(of(Family::Tails)), &data);
     assert!(lines.is_empty(), "{:?}", outcome.groups);
+}
+
+/// A price that follows from the other columns, with noise: every price is its own.
+fn prices(n: usize, seed: u64) -> (Vec<Row>, Vec<f64>) {
+    let data = rows(n, 40, seed);
+    let mut dice = Dice::new(seed + 100);
+    let price = |r: &Row| r.income / 10.0 + r.hours as f64 * 5.0 + if r.label == "yes" { 300.0 } else { 0.0 };
+    let prices = data.iter().map(|r| price(r) + dice.roll(100_000) as f64 / 1000.0).collect();
+    (data, prices)
+}
+
+fn priced(data: &[Row], prices: &[f64]) -> (Box<dyn DynRule>, RecordBatch) {
+    let table = table(data);
+    let mut columns = table.columns().to_vec();
+    columns[6] = Arc::new(Float64Array::from(prices.to_vec()));
+    let names = ["age", "hours", "income", "town", "degree", "amount", "price"];
+    let table = RecordBatch::try_from_iter_with_nullable(names.into_iter().zip(columns).map(|(n, a)| (n, a, true))).unwrap();
+    let rule = TableTrigger { label: "price".into(), quantity: true, ..looking_for(Family::Values) };
+    (Box::new(rule), table)
+}
+
+#[test]
+fn a_value_whose_rows_all_have_one_price_is_found_where_the_label_is_a_quantity() {
+    for (seed, planted_price) in [(1, 5.0), (2, 2000.0)] {
+        let (mut data, mut prices) = prices(4000, seed);
+        let planted: Vec<u64> = (0..60).map(|i| 11 + 57 * i).collect();
+        for &i in &planted {
+            (data[i as usize].amount, prices[i as usize]) = (Some(733.5), planted_price + i as f64 / 1000.0);
+        }
+        let (rule, table) = priced(&data, &prices);
+        let (outcome, lines) = run(rule, &table);
+        // Rows that would have been in that tenth anyway carry the value as well.
+        assert_eq!(quarantined(&lines), planted, "{:?}", outcome.groups);
+        let label = outcome.groups[0].label.clone().unwrap_or_default();
+        assert!(label.starts_with("below ") || label.ends_with(" or more"), "{label}");
+        assert_eq!(outcome.tested, 4000);
+    }
+}
+
+#[test]
+fn clean_prices_accuse_nobody_and_no_split_changes_what_is_found() {
+    for seed in 0..4 {
+        let (data, prices) = prices(3000, seed);
+        let (rule, table) = priced(&data, &prices);
+        assert_eq!(quarantined(&run(rule, &table).1), [0u64; 0]);
+    }
+    let (mut data, mut prices) = prices(3000, 9);
+    (0..50).for_each(|i| (data[i * 51].amount, prices[i * 51]) = (Some(733.5), 1e6));
+    let (rule, table) = priced(&data, &prices);
+    let whole = run(rule, &table).1;
+    assert!(!whole.is_empty());
+    assert_eq!(run_split(priced(&data, &prices).0, &table, 2, 333, 100).1, whole);
+}
+
+#[test]
+fn texts_with_many_values_are_no_quantity() {
+    let mut data = rows(2000, 30, 3);
+    let names: Vec<&'static str> = (0..2000).map(|i| &*Box::leak(format!("n{i}").into_boxed_str())).collect();
+    data.iter_mut().zip(names).for_each(|(r, n)| r.label = n);
+    assert!(matches!(run(rule(), &table(&data)).0.status, Status::NotTested(_)));
 }
