@@ -59,6 +59,10 @@ words of one of its rows, weighted by how rare these are.
 In a table, frequent values take the place of words, and pairs of values that are each common by themselves: the rows of a planted one are, in
 every other column, a random draw of the other classes. Neighbouring values and each half of a pair by itself count as honest explanations.
 Pairs are looked for in a sample of up to 65,536 distinct rows and tested on all; more than three accused pairs are the nature of the table.
+A number with more than 100 values is no class: as the label of a table it is cut into ten ranges of as many rows each. Rows whose other
+columns foretell no range contradict nothing; the floor says of which ranges that is so. Measured on 61 columns of seven clean tables, each
+taken as the label, 176,185 rows in all: none was quarantined. Of values planted with one number in 1% of the rows one in five was found: where
+the label follows from the other columns, and lies at one of its ends.
 
 An honest strong word is shared and pure, but the rest of its rows agrees with the label. Random label noise contradicts its content, but shares nothing.
 

@@ -56,6 +56,11 @@ pub(super) struct From {
 impl Read for From {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = read_at(&self.file, buffer, self.position)?;
+        // The footer stands behind all pages, so nobody reads to the end. A header that says it holds a billion
+        // pieces of nothing would be told a billion times that there is nothing.
+        if n == 0 && !buffer.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
         self.position += n as u64;
         Ok(n)
     }
