@@ -17,6 +17,7 @@ mod images;
 mod ipc;
 mod json;
 mod nesting;
+mod page;
 mod parquet;
 mod paths;
 mod schema;

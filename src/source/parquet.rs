@@ -4,6 +4,7 @@
 
 use super::divide::{Content, Halves, decoded};
 use super::guard::{Stamp, guarded};
+use super::page;
 use super::schema;
 use super::{Rows, Table};
 use crate::batch::MAX_ROWS;
@@ -16,7 +17,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,10 +83,24 @@ impl Length for At {
 }
 
 impl ChunkReader for At {
-    type T = BufReader<From>;
+    type T = Chain<Cursor<Vec<u8>>, BufReader<From>>;
+    /// What begins at `start` is a page header, some dozens of bytes: a larger buffer would read pages twice.
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        // Page headers are some dozens of bytes; a larger buffer would read pages twice.
-        Ok(BufReader::with_capacity(512, From { file: self.file.clone(), position: start }))
+        let mut header = vec![0; page::BYTES];
+        let mut known = 0;
+        while known < header.len() {
+            match read_at(&self.file, &mut header[known..], start.saturating_add(known as u64))? {
+                0 => break,
+                n => known += n,
+            }
+        }
+        header.truncate(known);
+        // Its values would be allocated as soon as the header is read.
+        if let Some(d) = page::dictionary(&header).filter(|d| !d.is_possible()) {
+            return Err(ParquetError::General(format!("a dictionary page claims {} values in {} bytes", d.values, d.size)));
+        }
+        let rest = From { file: self.file.clone(), position: start.saturating_add(known as u64) };
+        Ok(Cursor::new(header).chain(BufReader::with_capacity(page::BYTES, rest)))
     }
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         if start.checked_add(length as u64).is_none_or(|end| end > self.len) {
