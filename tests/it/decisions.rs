@@ -261,3 +261,36 @@ fn rows_are_found_in_the_middle_of_row_groups() {
     let (code, _, list) = check(folder, "changed");
     assert_eq!((code, list.len(), list[0]["row"].as_u64()), (1, 1, Some(at as u64)));
 }
+
+/// The files that the statement says the verdict depends on: name and sha256.
+fn depends_on(folder: &Path) -> Vec<(String, String)> {
+    use base64::Engine;
+    let args = ["attest", "one", "-c", "c.yaml", "--key", "mine.pem", "-o", "s.json"];
+    let output = taster(folder).args(args).output().expect("made for this test");
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", show(&output));
+    let envelope: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("s.json")).expect("made for this test")).expect("made for this test");
+    let payload = base64::engine::general_purpose::STANDARD.decode(envelope["payload"].as_str().expect("a payload")).expect("base64");
+    let statement: serde_json::Value = serde_json::from_slice(&payload).expect("a statement");
+    let configuration = statement["predicate"]["configuration"].as_array().expect("a list").clone();
+    let text = |v: &serde_json::Value| v.as_str().expect("a text").to_owned();
+    configuration.iter().map(|r| (text(&r["name"]), text(&r["digest"]["sha256"]))).collect()
+}
+
+#[test]
+fn a_statement_names_the_decisions_that_its_verdict_depends_on() {
+    use sha2::Digest;
+    let dir = tempfile::tempdir().expect("made for this test");
+    let folder = dir.path();
+    std::fs::write(folder.join("c.yaml"), CONTRACT).expect("made for this test");
+    csv(&folder.join("one/a.csv"), &rows());
+    assert!(taster(folder).args(["key", "mine"]).status().expect("made for this test").success());
+    assert_eq!(depends_on(folder).iter().map(|r| r.0.as_str()).collect::<Vec<_>>(), ["c.yaml"]);
+    let (_, report, _) = check(folder, "one");
+    decide(folder, "one", "keep", Some(&group_of(&report)), |row| row >= 300);
+    let now = depends_on(folder);
+    assert_eq!(now.len(), 2);
+    let written = std::fs::read(folder.join(&now[1].0)).expect("the decisions stand beside the contract");
+    let hash: String = sha2::Sha256::digest(&written).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(now[1].1, hash);
+}
