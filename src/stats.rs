@@ -3,6 +3,7 @@
 
 pub mod calibration;
 pub mod dense;
+pub mod discriminant;
 pub mod divergence;
 pub mod drift;
 pub mod ecdf;
