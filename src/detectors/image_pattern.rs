@@ -9,17 +9,21 @@
 //! A blended pattern is too faint for any single image to show it. What gives it away is that its images
 //! deviate from their class in the same direction, where images of other classes hardly vary at all.
 
+mod content;
 mod decide;
+mod mixture;
 mod search;
 #[cfg(test)]
 mod tests;
+mod waves;
 
 use super::image_classes::{Classes, Labels, columns};
 use super::trigger_table::sketch::BottomK;
 use crate::batch::Batch;
 use crate::error::{Result, group_digits};
-use crate::features::image::for_each;
-use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes, View};
+use crate::features::image::residual::{Residuals, Scale};
+use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes};
+use crate::features::image::{Raster, for_each};
 use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Picture, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::mix;
 use decide::Finding;
@@ -91,10 +95,12 @@ pub struct PatternModel {
     stopped: Option<String>,
     classes: Classes,
     grid: Option<Grid>,
+    scale: Option<Scale>,
     images: u64,
     /// Images whose size is not that of most.
     resized: u64,
     sampled: u64,
+    seed: u64,
     /// Classes with too few images to be looked at.
     small: u64,
     findings: Vec<Finding>,
@@ -136,8 +142,7 @@ impl Rule for ImagePattern {
                 let labels = model.classes.read(batch, &self.label);
                 for_each(batch, &self.image, |row, image| {
                     if let (Some(Ok(raster)), Some(class)) = (image, labels[row]) {
-                        let key = mix(raster.content() ^ mix(round.plan.seed ^ 0x7061_7474));
-                        samples[class as usize].entry(key, || Planes::of(raster, grid));
+                        samples[class as usize].entry(sampling_key(raster, round.plan.seed), || Planes::of(raster, grid));
                     }
                 });
             }
@@ -172,6 +177,7 @@ impl Rule for ImagePattern {
                     images,
                     resized: images - most,
                     small: small as u64,
+                    seed: round.plan.seed,
                     ..PatternModel::default()
                 };
                 Ok(Step::Again(model))
@@ -180,8 +186,9 @@ impl Rule for ImagePattern {
                 let Some(grid) = model.grid else { return stop("no size".into()) };
                 let sampled = samples.iter().map(|s| s.len() as u64).sum();
                 let samples: Vec<decide::Sample<'_>> = samples.iter().map(|s| s.iter().collect()).collect();
-                let findings = decide::findings(&model.classes, &samples, grid);
-                Ok(Step::Done(PatternModel { findings, sampled, ..model.clone() }))
+                let scale = Scale::of(samples.iter().flatten().map(|(_, p)| *p), grid);
+                let findings = decide::findings(&model.classes, &samples, &scale, grid);
+                Ok(Step::Done(PatternModel { findings, sampled, scale: Some(scale), ..model.clone() }))
             }
             _ => unreachable!("only the first round has no model"),
         }
@@ -214,7 +221,7 @@ impl Rule for ImagePattern {
             group: key(model, at, f),
             width: grid.width as u32,
             height: grid.height as u32,
-            pixels: f.view.drawn(&f.change, grid),
+            pixels: drawn(&f.change, grid),
         };
         model.findings.iter().enumerate().map(picture).collect()
     }
@@ -224,7 +231,7 @@ impl Rule for ImagePattern {
     }
 
     fn judge(&self, model: &PatternModel, batch: &Batch, out: &mut Findings) -> Result<()> {
-        let Some(grid) = model.grid else { return Ok(()) };
+        let (Some(grid), Some(scale)) = (model.grid, &model.scale) else { return Ok(()) };
         let labels = model.classes.read(batch, &self.label);
         let column = out.intern(&self.image);
         let names: Vec<(u32, u32)> = model
@@ -239,21 +246,25 @@ impl Rule for ImagePattern {
             .collect();
         for_each(batch, &self.image, |row, image| {
             let (Some(Ok(raster)), Some(class)) = (image, labels[row]) else { return };
-            let mut planes = None;
+            let mut seen = None;
             for (f, (group, message)) in model.findings.iter().zip(&names) {
                 if f.class != class as usize {
                     continue;
                 }
-                let planes = planes.get_or_insert_with(|| Planes::of(raster, grid));
-                let mut vector = Vec::with_capacity(f.view.dimensions(grid));
-                f.view.write(planes, grid, &mut vector);
-                let margin = f.judge.margin(vector);
-                if margin > 0.0 {
-                    let score = if f.action == Action::Quarantine { 0.95 } else { 0.5 };
-                    let hit = out.push(row, f.action, score, *message);
+                let (key, residuals) = seen.get_or_insert_with(|| {
+                    let mut residuals = Residuals::default();
+                    scale.write(&Planes::of(raster, grid), grid, &mut residuals);
+                    (sampling_key(raster, model.seed), residuals)
+                });
+                let p = f.probability(*key, residuals);
+                if p > 0.5 {
+                    // Between the two is for a person.
+                    let action = if p > decide::SURE { f.action } else { Action::Review };
+                    let score = if action == Action::Quarantine { 0.95 } else { 0.5 };
+                    let hit = out.push(row, action, score, *message);
                     hit.column = column;
                     hit.group = *group;
-                    hit.statistic = f64::from(margin);
+                    hit.statistic = p;
                 }
             }
         });
@@ -261,11 +272,34 @@ impl Rule for ImagePattern {
     }
 }
 
+/// Names an image in a sample by what it shows.
+fn sampling_key(raster: &Raster, seed: u64) -> u64 {
+    mix(raster.content() ^ mix(seed ^ 0x7061_7474))
+}
+
+/// A change of brightness and colour as 0xAARRGGBB: none is middle grey, the largest fills the range.
+fn drawn(change: &[f32], grid: Grid) -> Vec<u32> {
+    let n = grid.width * grid.height;
+    let plane = |p: usize, i: usize| change.get(p * n + i).copied().unwrap_or(0.0);
+    let colours: Vec<[f32; 3]> = (0..n)
+        .map(|i| {
+            let (grey, colour, tint) = (plane(0, i), plane(1, i), plane(2, i));
+            // From brightness and the two differences back to red, green and blue (Rec. 601).
+            let middle = grey - 0.185 * colour + 1.174 * tint;
+            [middle + colour, middle - 2.0 * tint, middle - colour]
+        })
+        .collect();
+    let most = colours.iter().flatten().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
+    let level = |v: f32| 128 + (v / most * 127.0).clamp(-127.0, 127.0) as i32;
+    colours.iter().map(|c| c.iter().fold(0xff, |p, v| p << 8 | level(*v) as u32)).collect()
+}
+
 fn what(f: &Finding, grid: Grid) -> String {
-    match (f.wave, f.view) {
-        (Some(n), View::Rows) => format!("a wave of {n} periods from top to bottom"),
-        (Some(n), _) => format!("a wave of {n} periods from left to right"),
-        (None, view) => format!("a pattern in {} over the {} x {} picture", view.name(), grid.width, grid.height),
+    match f.wave {
+        Some((x, 0)) => format!("a wave of {x} periods from left to right"),
+        Some((0, y)) => format!("a wave of {y} periods from top to bottom"),
+        Some((x, y)) => format!("a wave of {x} periods across and {y} down"),
+        None => format!("a faint pattern over the {} x {} picture", grid.width, grid.height),
     }
 }
 
@@ -291,7 +325,7 @@ impl ImagePattern {
             statistic: f.distance,
             q_value: f64::NAN,
             message: format!(
-                "{} of {} sampled images labelled {name} share {}, {:.1} grey levels on average; they stand {:.1} spreads apart from the rest of the class",
+                "{} of {} sampled images labelled {name} share {}, {:.1} grey levels on average; they stand {:.1} standard deviations apart from the rest of the class",
                 f.members,
                 f.sampled,
                 what(f, grid),

@@ -7,6 +7,8 @@
 
 pub mod patch;
 mod reading;
+pub mod residual;
+pub mod shape;
 pub mod views;
 
 pub use reading::{Images, for_each};
