@@ -10,7 +10,9 @@
 //! planted: with the direction taken out, its rows lie among the rows of the other classes as a random
 //! draw of them would, while a natural cluster's rows lie together.
 
+mod doubt;
 mod linear;
+mod rest;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -252,7 +254,7 @@ impl Rule for EmbeddingShift {
             let name = &model.classes[model.shifts[i].class].1;
             let text = format!("moved the way of {rows} vectors, {labelled} of them {name}; otherwise it lies among the other classes");
             let message = out.intern(&text);
-            let hit = out.push(row, Action::Quarantine, model.shifts[i].pure as f32, message);
+            let hit = out.push(row, Action::Quarantine, sure(&model.shifts[i]) as f32, message);
             hit.column = column;
             hit.group = keys[i];
             hit.statistic = model.shifts[i].gap;
@@ -338,21 +340,39 @@ fn group(model: &ShiftModel, i: usize, shift: &Shift, [rows, labelled]: [u64; 2]
     Group {
         key: key(model, i),
         action: Action::Quarantine,
-        score: shift.pure,
+        score: sure(shift),
         rows,
         with_label: labelled,
         label: Some(name.clone()),
         statistic: shift.gap,
         q_value: f64::NAN,
         message: format!(
-            "{rows} vectors lie {:.1} standard deviations off in one direction, {labelled} of them {name}; in all other directions they lie among the other classes",
+            "{rows} vectors lie {:.1} standard deviations off in one direction, {labelled} of them {name}; put back, they lie among the other classes",
             shift.gap
         ),
-        reasons: vec![format!(
-            "without the direction their neighbours are of the group at most {:.1} times as often as in a random draw of the other classes (natural clusters: 3 and more)",
-            shift.drawn
-        )],
+        reasons: reasons(shift, name),
     }
+}
+
+/// Estimated share of the group that does not belong: what the class's own tail does not explain.
+fn sure(shift: &Shift) -> f64 {
+    (1.0 - shift.tail).clamp(0.5, 0.99)
+}
+
+fn reasons(shift: &Shift, name: &str) -> Vec<String> {
+    let mut all = vec![format!(
+        "put back, their neighbours are of the group at most {:.1} times as often as in a random draw of the other classes (natural clusters: 3 and more)",
+        shift.drawn
+    )];
+    if let Some(c) = shift.contradiction {
+        all.push(format!(
+            "{:.0}% of their neighbours are {name}, as of rows of other classes ({:.0}%); of rows of {name} it is {:.0}%",
+            100.0 * c.group,
+            100.0 * c.others,
+            100.0 * c.class
+        ));
+    }
+    all
 }
 
 /// Fewest rows, moved by four standard deviations, whose end stands out of the noise of the search: the
