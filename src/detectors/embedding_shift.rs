@@ -14,6 +14,7 @@ mod doubt;
 mod linear;
 mod rest;
 mod search;
+mod space;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 //! angle, with the class, the others and the group each about its own mean.
 
 use super::linear::{Rows, add, dot, mean, unit};
-use super::search::{TELLING, median};
+use super::space::{TELLING, median};
 use crate::features::table::mix;
 use crate::stats::intervals::Z95;
 use rayon::prelude::*;
