@@ -14,6 +14,7 @@ pub mod image_classes;
 pub mod image_patch;
 pub mod image_pattern;
 pub mod label_conflict;
+pub mod mismatched_pair;
 mod nearest;
 pub mod novel_trigger;
 pub mod outlier_group;
@@ -55,6 +56,7 @@ pub static REGISTRY: &[Entry] = &[
     image_pattern::ENTRY,
     image_broken::ENTRY,
     embedding_shift::ENTRY,
+    mismatched_pair::ENTRY,
     outlier_group::ENTRY,
 ];
 

@@ -11,7 +11,7 @@
 //! draw of them would, while a natural cluster's rows lie together.
 
 mod doubt;
-mod linear;
+pub(crate) mod linear;
 mod rest;
 mod search;
 mod space;
