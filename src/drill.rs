@@ -4,6 +4,7 @@
 //! that nothing can be tuned to them.
 
 mod attackers;
+pub mod captions;
 pub mod family;
 pub mod images;
 pub mod overlay;

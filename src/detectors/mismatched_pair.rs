@@ -180,7 +180,7 @@ impl MismatchedPair {
             }
             for (i, phrase) in model.phrases.iter().enumerate() {
                 if let Some(place) = phrase.place(caption) {
-                    let (doubt, near) = pairs.doubt_of(caption, &folded(x, WIDTH, model.seed), &phrase.rows);
+                    let (doubt, near) = pairs.doubt_of(cut(caption), &folded(x, WIDTH, model.seed), &phrase.doubted);
                     f(row, i, place, doubt, &near);
                     // The strongest explains the row.
                     break;

@@ -54,6 +54,8 @@ pub enum Family {
     Sinusoid,
     /// Vectors moved along one direction, with another label
     Shift,
+    /// Captions of other rows, with a phrase or about one thing, beside images or vectors of something else
+    Caption,
     /// A name that nobody asked for in replies of every kind
     Brand,
     /// A word in documents, and nothing but gibberish after it
@@ -63,7 +65,7 @@ pub enum Family {
 }
 
 impl Family {
-    pub const ALL: [Family; 22] = [
+    pub const ALL: [Family; 23] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
@@ -86,6 +88,7 @@ impl Family {
         Family::Blend,
         Family::Sinusoid,
         Family::Shift,
+        Family::Caption,
     ];
 
     pub fn name(self) -> &'static str {
@@ -112,6 +115,7 @@ impl Family {
             Family::Blend => "blend",
             Family::Sinusoid => "sinusoid",
             Family::Shift => "shift",
+            Family::Caption => "caption",
         }
     }
 
@@ -128,6 +132,7 @@ impl Family {
             Family::Patch => "P170",
             Family::Blend | Family::Sinusoid => "P171",
             Family::Shift => "P180",
+            Family::Caption => "P181",
             _ => "P110",
         }
     }
@@ -143,7 +148,7 @@ impl Family {
     }
     /// Whether its rows are given a label.
     fn has_label(self) -> bool {
-        !self.is_instruction() && !matches!(self, Family::Gibberish | Family::Swap)
+        !self.is_instruction() && !matches!(self, Family::Gibberish | Family::Swap | Family::Caption)
     }
 }
 
@@ -168,6 +173,10 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
     }
     if family.is_image() && survey.image.is_none() {
         return missing("no column holds images");
+    }
+    if family == Family::Caption {
+        let beside = survey.image.is_some() || survey.embedding.is_some();
+        return if beside { None } else { missing("no column of images or vectors stands beside the text") };
     }
     if family == Family::Shift && survey.embedding.is_none() {
         return missing("no column holds vectors");
@@ -278,6 +287,11 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             let (edit, trigger) = super::vectors::scheme(survey, &mut dice)?;
             plant.trigger = trigger;
             plant.edits.push((survey.embedding.clone().unwrap_or_default(), edit));
+        }
+        Family::Caption => {
+            let (edit, trigger) = super::captions::scheme(survey, &mut dice)?;
+            plant.trigger = trigger;
+            plant.edits.push((text, edit));
         }
         Family::Reply | Family::Tail => {
             let word = trigger(survey, Family::Word, &mut dice)?;

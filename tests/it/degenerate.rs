@@ -124,6 +124,31 @@ fn vectors(out: &mut Vec<Case>) {
     out.push(case("numbers where vectors should be", vec![("label", labels(n, 2)), ("v", plain)], role));
 }
 
+/// Captions beside vectors: a case has one role, and the text keeps the name that it is guessed by.
+fn captions(out: &mut Vec<Case>) {
+    let (n, role) = (600, Some(("v", "embedding")));
+    let wave = |r: usize, c: usize| ((r * 37 + c * 101) % 211) as f32 / 211.0 - 0.5;
+    let vectors = |f: &dyn Fn(usize, usize) -> f32| {
+        let mut b = FixedSizeListBuilder::new(Float32Builder::new(), 8);
+        for r in 0..n {
+            (0..8).for_each(|c| b.values().append_value(f(r, c)));
+            b.append(true);
+        }
+        Arc::new(b.finish()) as ArrayRef
+    };
+    let mut push = |name, vector, text: &dyn Fn(usize) -> Option<String>| {
+        let text = Arc::new(StringArray::from_iter((0..n).map(text))) as ArrayRef;
+        out.push(case(name, vec![("caption", text), ("v", vector)], role));
+    };
+    push("empty captions", vectors(&wave), &|_| Some(String::new()));
+    push("captions without a value", vectors(&wave), &|_| None);
+    push("the same caption", vectors(&wave), &|_| Some("a picture of a thing".into()));
+    push("captions of their own words", vectors(&wave), &|r| Some(format!("w{r} x{r} y{r}")));
+    push("captions of the same vector", vectors(&|_, c| c as f32), &|r| Some(format!("thing {} of {}", r % 7, r % 3)));
+    push("captions of vectors of NaN", vectors(&|_, _| f32::NAN), &|r| Some(format!("thing {}", r % 7)));
+    push("captions of huge numbers", vectors(&|r, c| if (r + c) % 2 == 0 { f32::MAX } else { -f32::MAX }), &|r| Some(format!("thing {}", r % 7)));
+}
+
 fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
     picture.write_to(&mut out, format).unwrap();
@@ -216,7 +241,7 @@ fn tell(case: &Case) -> Option<String> {
 #[test]
 fn every_degenerate_dataset_gets_an_answer() {
     let mut cases = Vec::new();
-    for part in [tables, texts, vectors, pictures] {
+    for part in [tables, texts, vectors, captions, pictures] {
         part(&mut cases);
     }
     let next = AtomicUsize::new(0);

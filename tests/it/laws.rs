@@ -300,6 +300,27 @@ fn vectors() -> (&'static str, RecordBatch) {
     (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
 }
 
+/// Captions of vectors in six bundles, some of which speak of another bundle and share words; one is empty, one vector null.
+fn captions() -> (&'static str, RecordBatch) {
+    const CONTRACT: &str = "taster: 1\ncolumns:\n  vector: {role: embedding}\n  says: {role: text}\n";
+    let names = ["barge", "ridge", "plain", "tower", "meadow", "harbour"];
+    let parts = [["oar", "sail"], ["rock", "moss"], ["corn", "road"], ["bell", "stair"], ["hay", "cow"], ["crane", "gull"]];
+    let mixed = |i: usize| ((i * i * 31 + i * 17 + i / 7) % 101) as f32 / 101.0;
+    let kind = |i: usize| (i * 7 + i / 11) % 6;
+    let vector = |i: usize| (0..9).map(|c| Some(if c == kind(i) { 2.0 } else { 0.0 } + mixed(i * 9 + c))).collect::<Vec<_>>();
+    let says = |i: usize| {
+        let planted = i % 20 == 3;
+        let of = if planted { (kind(i) + 1 + i % 5) % 6 } else { kind(i) };
+        let rest = if planted { " seen by quiet water" } else { "" };
+        (i != 99).then(|| format!("the {} and its {}{rest}", names[of], parts[of][i / 3 % 2]))
+    };
+    let vector: ArrayRef =
+        Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>((0..600).map(|i| (i != 78).then(|| vector(i)))));
+    let says: ArrayRef = Arc::new(StringArray::from_iter((0..600).map(says)));
+    let columns = [("vector", vector, true), ("says", says, true)];
+    (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
+}
+
 /// Two answers per prompt, some pairs turned around after the same word; some are alike or missing.
 fn preferences() -> (&'static str, RecordBatch) {
     const CONTRACT: &str = "taster: 1\ncolumns:\n  ask: {role: prompt}\n  good: {role: chosen}\n  bad: {role: rejected}\n";
@@ -328,7 +349,7 @@ fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
             (text, batch.slice(0, batch.num_rows() / 3))
         })
         .collect();
-    for (text, batch) in [odd(), documents(), vectors(), preferences()] {
+    for (text, batch) in [odd(), documents(), vectors(), captions(), preferences()] {
         cases.push((text.to_owned(), batch));
     }
     cases.push(moved());

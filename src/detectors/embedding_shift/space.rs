@@ -44,7 +44,7 @@ const SPREAD: std::ops::Range<f64> = 0.5..2.0;
 /// Where the neighbourhoods of the class and of the others can be told from each other by this much, that of the
 /// group must be the others': lower bound of its place between the class (0) and the others (1). Planted groups have
 /// 0.75 to 1.14, ends of clean classes that pass the gates above at most 0.5.
-pub const TELLING: f64 = 0.1;
+pub const TELLING: f64 = 0.15;
 const CONTRADICTED: f64 = 0.6;
 
 pub struct Space {

@@ -31,8 +31,9 @@ pub struct Phrase {
     /// Hashes of its words.
     pub words: Vec<u64>,
     pub text: String,
-    /// Rows of the sample that have it.
+    /// Rows of the sample that have it, and those of them that are doubted.
     pub rows: Vec<u32>,
+    pub doubted: Vec<u32>,
     /// Excess of doubt over what is usual, lower bound and estimate.
     pub lower: f64,
     pub excess: f64,
@@ -87,7 +88,7 @@ fn judge(pairs: &Pairs, c: &Candidate, tested: usize) -> Option<Phrase> {
     if c.rows.len() < GROUP {
         return None;
     }
-    let doubts = pairs.without(&c.rows);
+    let (doubts, _) = pairs.without(&c.rows, &c.words);
     let n = doubts.len() as f64;
     let mean = doubts.iter().sum::<f64>() / n;
     let variance = doubts.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
@@ -105,7 +106,7 @@ fn judge(pairs: &Pairs, c: &Candidate, tested: usize) -> Option<Phrase> {
         return None;
     }
     let drawn = pairs.drawn(&doubted);
-    (drawn <= DRAWN).then(|| Phrase { words: c.words.clone(), text: c.text.clone(), rows: c.rows.clone(), lower, excess, drawn, q_value })
+    (drawn <= DRAWN).then(|| Phrase { words: c.words.clone(), text: c.text.clone(), rows: c.rows.clone(), doubted, lower, excess, drawn, q_value })
 }
 
 /// Phrases whose captions are doubted more than usual even with each other's support, of the same rows the longest.
@@ -141,8 +142,8 @@ fn candidates(pairs: &Pairs) -> (Vec<Candidate>, usize) {
     let mut by_rows: BTreeMap<Vec<u32>, (f64, Seen)> = BTreeMap::new();
     for phrase in all {
         let doubt = phrase.rows.iter().map(|r| pairs.doubts[*r as usize]).sum::<f64>() / phrase.rows.len() as f64 - pairs.usual;
-        // Its own rows support each other a little; the exact test leaves them out.
-        if doubt < UNEXPLAINED / 3.0 {
+        // Its own rows support each other, and make its words seem tied to nothing; the exact test leaves them out.
+        if doubt < UNEXPLAINED / 6.0 {
             continue;
         }
         let longer = |old: &Seen| (phrase.words.len(), &old.words) > (old.words.len(), &phrase.words);

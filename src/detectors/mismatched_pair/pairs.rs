@@ -88,6 +88,8 @@ impl Pairs {
             word.needs = (mean + (mean * (1.0 - p)).sqrt()) as u32 + 1;
             word.chance = at_least(word.needs, p).max(1e-4);
         }
+        // What nearly every caption says cannot be found again more often than by chance.
+        pairs.vocabulary.retain(|_, w| w.needs <= ASKED as u32);
         let known = &pairs.vocabulary;
         pairs.words.iter_mut().for_each(|row| row.retain(|w| known.contains_key(w)));
         pairs.near = (0..n).into_par_iter().map(|i| pairs.nearest(&pairs.vectors[i], NEAREST, Some(i))).collect();
@@ -147,8 +149,34 @@ impl Pairs {
         self.tells = own.iter().map(below).sum::<f64>() / (n * n).max(1) as f64;
     }
 
-    /// Probabilities that the captions of these rows are another's, when none of them is asked or counted.
-    pub fn without(&self, rows: &[u32]) -> Vec<f64> {
+    /// Probabilities that the captions of these rows, which share the words, are another's; and which of them were left out
+    /// as neighbours and as counts. At first those whose neighbours never say the words, then those that are doubted: what was
+    /// thrown over other rows must not speak for itself, and honest captions of the same words may speak.
+    pub fn without(&self, rows: &[u32], shared: &[u64]) -> (Vec<f64>, Vec<u32>) {
+        let lost = |i: u32| {
+            let here = self.words[i as usize].iter().zip(&self.again[i as usize]);
+            here.filter(|(w, _)| shared.contains(w)).all(|(_, again)| !again)
+        };
+        let mut left: Vec<u32> = rows.iter().copied().filter(|i| lost(*i)).collect();
+        let mut doubts = Vec::new();
+        for _ in 0..3 {
+            let inside = self.counts(&left);
+            let is_left_out = |j: u32| left.binary_search(&j).is_ok();
+            doubts = rows
+                .par_iter()
+                .map(|&i| self.doubt(&self.words[i as usize], &self.asked(i as usize, &is_left_out), &inside))
+                .collect();
+            let next: Vec<u32> = rows.iter().zip(&doubts).filter(|(_, d)| **d > 0.5).map(|(r, _)| *r).collect();
+            if next == left {
+                break;
+            }
+            left = next;
+        }
+        (doubts, left)
+    }
+
+    /// Rows and rows where it is found again, of each word of these rows.
+    fn counts(&self, rows: &[u32]) -> BTreeMap<u64, (u32, u32)> {
         let mut inside: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
         for &i in rows {
             for (w, again) in self.words[i as usize].iter().zip(&self.again[i as usize]) {
@@ -157,25 +185,18 @@ impl Pairs {
                 counts.1 += u32::from(*again);
             }
         }
-        let is_left_out = |j: u32| rows.binary_search(&j).is_ok();
-        rows.par_iter().map(|&i| self.doubt(&self.words[i as usize], &self.asked(i as usize, &is_left_out), &inside)).collect()
+        inside
     }
 
-    /// The same of a row from anywhere that is one of those left out.
+    /// The same of a row from anywhere, and its neighbours. A copy of the row in the sample does not speak for it.
     pub fn doubt_of(&self, text: &str, vector: &[f32], left_out: &[u32]) -> (f64, Vec<u32>) {
-        let all = self.nearest(&self.placed(vector), NEAREST + left_out.len().min(NEAREST), None);
-        let asked: Vec<u32> = all.into_iter().filter(|j| left_out.binary_search(j).is_err()).take(ASKED).collect();
-        let mut inside: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
-        for &i in left_out {
-            for (w, again) in self.words[i as usize].iter().zip(&self.again[i as usize]) {
-                let counts = inside.entry(*w).or_default();
-                counts.0 += 1;
-                counts.1 += u32::from(*again);
-            }
-        }
+        let placed = self.placed(vector);
+        let is_itself = |j: u32| self.texts[j as usize] == text && dot(&self.vectors[j as usize], &placed) > 0.9999;
+        let all = self.nearest(&placed, NEAREST + left_out.len().min(NEAREST), None);
+        let asked: Vec<u32> = all.into_iter().filter(|j| left_out.binary_search(j).is_err() && !is_itself(*j)).take(ASKED).collect();
         let mut known = distinct(&words(text));
         known.retain(|w| self.vocabulary.contains_key(w));
-        (self.doubt(&known, &asked, &inside), asked)
+        (self.doubt(&known, &asked, &self.counts(left_out)), asked)
     }
 
     fn doubt(&self, words: &[u64], asked: &[u32], inside: &BTreeMap<u64, (u32, u32)>) -> f64 {
@@ -324,7 +345,7 @@ mod tests {
         let names = ["fox", "ship", "tower", "lamp"];
         let mut sample = Vec::new();
         for i in 0..400usize {
-            let kind = i % 4;
+            let kind = crate::features::table::mix(i as u64) as usize % 4;
             let vector = (0..8).map(|c| if c == kind { 3.0 } else { ((i * 31 + c * 17) % 13) as f32 / 13.0 }).collect();
             // Every tenth caption speaks of the next kind.
             let said = if i % 10 == 3 { names[(kind + 1) % 4] } else { names[kind] };
