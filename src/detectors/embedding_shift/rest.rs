@@ -3,7 +3,7 @@
 //! angle, with the class, the others and the group each about its own mean.
 
 use super::linear::{Rows, add, dot, mean, unit};
-use super::space::{TELLING, median};
+use super::space::{TELLING, median, medians};
 use crate::features::table::mix;
 use crate::stats::intervals::Z95;
 use rayon::prelude::*;
@@ -122,7 +122,8 @@ impl<'a> Rest<'a> {
     fn learn(&self) -> Usual {
         // Samples are in the order of hashes, so any stretch of one class is random; the others are in order of class.
         let each = self.inside.len().min(self.outside.len()).min(COMPARED);
-        let (_, inside) = about_mean(self.inside.iter().take(each), self.inside.width);
+        // The middle of the class is where its honest rows are, however far the others of it lie.
+        let (_, inside) = about(&medians(self.inside), self.inside.iter().take(each));
         let mut order: Vec<usize> = (0..self.outside.len()).collect();
         order.sort_by_key(|i| (mix(self.seed ^ 0x0ff ^ *i as u64), *i));
         let mut outside = Rows::new(self.outside.width);
@@ -164,11 +165,16 @@ fn nearest(mut near: Vec<(f32, usize)>) -> Vec<usize> {
 /// Squared lengths about the mean, and the rows about it, of length one.
 fn about_mean<'r>(rows: impl Iterator<Item = &'r [f32]> + Clone, width: usize) -> (Vec<f32>, Rows) {
     let centre = mean(rows.clone(), width);
+    about(&centre, rows)
+}
+
+fn about<'r>(centre: &[f32], rows: impl Iterator<Item = &'r [f32]>) -> (Vec<f32>, Rows) {
+    let width = centre.len();
     let mut out = Rows::new(width);
     let mut squares = Vec::new();
     for row in rows {
         let mut row = row.to_vec();
-        add(&mut row, -1.0, &centre);
+        add(&mut row, -1.0, centre);
         squares.push(dot(&row, &row));
         unit(&mut row);
         out.push(&row);
