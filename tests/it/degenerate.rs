@@ -146,7 +146,9 @@ fn captions(out: &mut Vec<Case>) {
     push("captions of their own words", vectors(&wave), &|r| Some(format!("w{r} x{r} y{r}")));
     push("captions of the same vector", vectors(&|_, c| c as f32), &|r| Some(format!("thing {} of {}", r % 7, r % 3)));
     push("captions of vectors of NaN", vectors(&|_, _| f32::NAN), &|r| Some(format!("thing {}", r % 7)));
-    push("captions of huge numbers", vectors(&|r, c| if (r + c) % 2 == 0 { f32::MAX } else { -f32::MAX }), &|r| Some(format!("thing {}", r % 7)));
+    push("captions of huge numbers", vectors(&|r, c| if (r + c) % 2 == 0 { f32::MAX } else { -f32::MAX }), &|r| {
+        Some(format!("thing {}", r % 7))
+    });
 }
 
 fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {

@@ -314,8 +314,7 @@ fn captions() -> (&'static str, RecordBatch) {
         let rest = if planted { " seen by quiet water" } else { "" };
         (i != 99).then(|| format!("the {} and its {}{rest}", names[of], parts[of][i / 3 % 2]))
     };
-    let vector: ArrayRef =
-        Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>((0..600).map(|i| (i != 78).then(|| vector(i)))));
+    let vector: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>((0..600).map(|i| (i != 78).then(|| vector(i)))));
     let says: ArrayRef = Arc::new(StringArray::from_iter((0..600).map(says)));
     let columns = [("vector", vector, true), ("says", says, true)];
     (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))

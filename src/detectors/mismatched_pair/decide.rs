@@ -62,10 +62,9 @@ pub fn phrases(pairs: &Pairs) -> Vec<Phrase> {
     let mut found: Vec<Phrase> = Vec::new();
     let mut explained: Vec<u32> = Vec::new();
     while found.len() < GROUPS {
-        let best = candidates
-            .iter()
-            .filter_map(|c| judge(pairs, c, tested))
-            .max_by(|a, b| strength(a).total_cmp(&strength(b)).then_with(|| b.words.len().cmp(&a.words.len())).then_with(|| b.words.cmp(&a.words)));
+        let best = candidates.iter().filter_map(|c| judge(pairs, c, tested)).max_by(|a, b| {
+            strength(a).total_cmp(&strength(b)).then_with(|| b.words.len().cmp(&a.words.len())).then_with(|| b.words.cmp(&a.words))
+        });
         let Some(best) = best else { break };
         explained.extend(&best.rows);
         explained.sort_unstable();
@@ -106,7 +105,16 @@ fn judge(pairs: &Pairs, c: &Candidate, tested: usize) -> Option<Phrase> {
         return None;
     }
     let drawn = pairs.drawn(&doubted);
-    (drawn <= DRAWN).then(|| Phrase { words: c.words.clone(), text: c.text.clone(), rows: c.rows.clone(), doubted, lower, excess, drawn, q_value })
+    (drawn <= DRAWN).then(|| Phrase {
+        words: c.words.clone(),
+        text: c.text.clone(),
+        rows: c.rows.clone(),
+        doubted,
+        lower,
+        excess,
+        drawn,
+        q_value,
+    })
 }
 
 /// Phrases whose captions are doubted more than usual even with each other's support, of the same rows the longest.

@@ -162,10 +162,8 @@ impl Pairs {
         for _ in 0..3 {
             let inside = self.counts(&left);
             let is_left_out = |j: u32| left.binary_search(&j).is_ok();
-            doubts = rows
-                .par_iter()
-                .map(|&i| self.doubt(&self.words[i as usize], &self.asked(i as usize, &is_left_out), &inside))
-                .collect();
+            doubts =
+                rows.par_iter().map(|&i| self.doubt(&self.words[i as usize], &self.asked(i as usize, &is_left_out), &inside)).collect();
             let next: Vec<u32> = rows.iter().zip(&doubts).filter(|(_, d)| **d > 0.5).map(|(r, _)| *r).collect();
             if next == left {
                 break;

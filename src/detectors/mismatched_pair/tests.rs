@@ -88,12 +88,23 @@ fn one_thing_said_of_all_others_is_found_and_honest_captions_of_it_stay() {
     }
     // Few honest ones, or most captions of it would be right.
     let mut honest = 0;
-    data.retain(|r| r.thing != 3 || { honest += 1; honest <= 20 });
+    data.retain(|r| {
+        r.thing != 3 || {
+            honest += 1;
+            honest <= 20
+        }
+    });
     let wrong: Vec<u64> = (0..data.len()).filter(|i| data[*i].thing != 3 && data[*i].text.contains("violin")).map(|i| i as u64).collect();
     let (outcome, lines) = run(rule(), &table(&data));
     let found = quarantined(&lines);
     let right = found.iter().filter(|r| wrong.contains(r)).count();
-    assert!(right * 10 >= wrong.len() * 9 && found.len() - right <= 1, "{right} of {} and {}: {:?}", wrong.len(), found.len(), outcome.groups);
+    assert!(
+        right * 10 >= wrong.len() * 9 && found.len() - right <= 1,
+        "{right} of {} and {}: {:?}",
+        wrong.len(),
+        found.len(),
+        outcome.groups
+    );
 }
 
 #[test]
