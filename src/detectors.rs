@@ -25,6 +25,7 @@ pub mod postings;
 pub mod promoted_name;
 pub mod response_trigger;
 mod scattered;
+mod spelling;
 pub mod shared_form;
 pub mod shared_trigger;
 pub mod swapped_preference;

@@ -17,6 +17,8 @@ const UNIT: f64 = 1024.0;
 const CLIP: f64 = 2.0;
 /// Pseudo-rows at the class's share behind every feature.
 const PRIOR: f64 = 2.0;
+/// P(class) below which a row argues against the class.
+pub const AGAINST: f64 = 0.5;
 /// Features that a score can leave out.
 const LEFT_OUT: usize = 4;
 /// Bytes of one counting table, at most.
@@ -121,22 +123,24 @@ impl Content {
 
     /// Fits the curves on a sample of rows: (features, fold, class), with the number of rows that
     /// each class has in the whole dataset (the sample may hold more of a rare class). Returns what
-    /// rows of each class say of each label.
-    pub fn calibrate(&mut self, sample: &[(Vec<u32>, usize, usize)], rows: &[u64]) -> Draws {
+    /// rows of each class say of each label, all of them and those that argue against it.
+    pub fn calibrate(&mut self, sample: &[(Vec<u32>, usize, usize)], rows: &[u64]) -> (Draws, Draws) {
         let mut seen = vec![0u64; self.classes];
         sample.iter().for_each(|s| seen[s.2] += 1);
         let weight = |c: usize| rows[c] as f64 / seen[c].max(1) as f64;
-        let mut draws = Draws::new(rows);
+        let (mut draws, mut against) = (Draws::new(rows), Draws::new(rows));
         self.curves = (0..self.classes)
             .map(|class| {
                 let scores: Vec<f64> = sample.iter().map(|(f, fold, _)| self.scaled(self.score(f, *fold, class), f.len())).collect();
                 let labels = sample.iter().map(|s| s.2);
                 let curve = Isotonic::fit(scores.iter().zip(labels.clone()).map(|(&s, l)| (s, l == class, weight(l))).collect());
-                draws.learn(class, labels.zip(scores.iter().map(|&s| curve.at(s))));
+                let said = labels.zip(scores.iter().map(|&s| curve.at(s)));
+                against.learn(class, said.clone().filter(|s| s.1 < AGAINST));
+                draws.learn(class, said);
                 curve
             })
             .collect();
-        draws
+        (draws, against)
     }
 
     /// Log-odds of one feature for a class, in units that add up exactly.

@@ -59,6 +59,8 @@ pub struct ClassCounts {
     limit: u64,
     index: HashedMap<u32>,
     counts: Vec<u32>,
+    /// Whether the key is a word by itself.
+    words: Vec<bool>,
     /// Last row that touched the key, so that a row counts once.
     #[serde(skip)]
     seen: Vec<u32>,
@@ -83,11 +85,22 @@ impl ClassCounts {
             self.shrink();
         }
     }
+    /// The same for a key that is one word, which [`Self::is_word`] remembers.
+    pub fn add_word(&mut self, key: u64, class: usize, row: u32) {
+        self.add(key, class, row);
+        if let Some(&i) = self.index.get(&key) {
+            self.words[i as usize] = true;
+        }
+    }
+    pub fn is_word(&self, key: u64) -> bool {
+        self.index.get(&key).is_some_and(|&i| self.words[i as usize])
+    }
     fn slot(&mut self, key: u64) -> usize {
         let next = self.index.len() as u32;
         let i = *self.index.entry(key).or_insert(next) as usize;
         if i == next as usize {
             self.counts.resize((i + 1) * self.classes, 0);
+            self.words.resize(i + 1, false);
         }
         if self.seen.len() <= i {
             self.seen.resize(i + 1, u32::MAX);
@@ -104,6 +117,7 @@ impl ClassCounts {
         let mut kept = ClassCounts { classes: self.classes, most: self.most, limit: self.limit, ..ClassCounts::default() };
         for &key in &keys[..self.most] {
             let (from, to) = (self.index[&key] as usize * self.classes, kept.slot(key));
+            kept.words[to] = self.words[self.index[&key] as usize];
             kept.counts[to * self.classes..][..self.classes].copy_from_slice(&self.counts[from..from + self.classes]);
         }
         *self = kept;
@@ -112,6 +126,7 @@ impl ClassCounts {
         self.limit = self.limit.min(other.limit);
         for (&key, &i) in &other.index {
             let slot = self.slot(key);
+            self.words[slot] |= other.words[i as usize];
             for c in 0..self.classes {
                 self.counts[slot * self.classes + c] += other.counts[i as usize * self.classes + c];
             }
@@ -121,6 +136,7 @@ impl ClassCounts {
             let mut kept = ClassCounts { classes: self.classes, most: self.most, limit, ..ClassCounts::default() };
             for (&key, &i) in self.index.iter().filter(|(k, _)| **k <= limit) {
                 let to = kept.slot(key);
+                kept.words[to] = self.words[i as usize];
                 kept.counts[to * self.classes..][..self.classes].copy_from_slice(&self.counts[i as usize * self.classes..][..self.classes]);
             }
             *self = kept;

@@ -51,9 +51,30 @@ const BARE: f64 = 0.5;
 /// Rows that must differ from one another: four near-copies of one headline are one label error.
 const DIFFERENT: u64 = 8;
 
+/// A word of the corpus has honest rows beside the planted ones, and those agree with their label, keep company and
+/// are no random draw. The rows whose rest argues against the label are looked at by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// Sampled rows, and those of them with the label.
+    pub rows: u64,
+    pub with_label: u64,
+    pub unexplained_lower: f64,
+    /// Of the labelled ones, as for the suspect.
+    pub clusters: u64,
+    pub company: f64,
+    pub draw: Draw,
+}
+
+impl Against {
+    fn accuses(&self) -> bool {
+        self.clusters >= MANY && self.unexplained_lower >= ACCUSE && is_no_company(self.company) && !leans(&self.draw)
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Suspect {
     pub nominee: Nominee,
+    pub against: Against,
     pub unexplained: f64,
     pub unexplained_lower: f64,
     /// Mean P(label) without it.
@@ -182,6 +203,8 @@ pub struct TextGroup {
     weak: bool,
     /// One of several words of one backdoor.
     pooled: bool,
+    /// Only rows whose rest argues against the label are accused.
+    pub against: bool,
     /// The full phrase, and where the n-gram stands in it.
     phrase: Vec<u64>,
     offset: usize,
@@ -246,6 +269,8 @@ pub(super) struct Named {
     /// Shares of the most usual tokens on either side.
     before: f64,
     after: f64,
+    /// Whether the phrase opens, or closes, its texts.
+    edge: bool,
 }
 
 impl Named {
@@ -259,7 +284,9 @@ impl Named {
         while to < len + REACH as isize && grows(to).is_some() {
             to += 1;
         }
+        let edge = |offset| usual(list, offset).is_some_and(|u| u.1 >= AGREE && u.0.text.is_empty());
         Some(Named {
+            edge: edge(from - 1) || edge(to),
             pieces: (from..to).filter_map(|o| usual(list, o).map(|u| u.0)).collect(),
             offset: (-from) as usize,
             before: usual(list, from - 1).map_or(0.0, |u| u.1),
@@ -294,15 +321,15 @@ fn text_of(pieces: &[Piece]) -> String {
 }
 
 /// Honest explanations of a suspect, none of which a planted trigger has.
-fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: f64) -> Vec<String> {
+fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: f64, mixed: bool) -> Vec<String> {
     let mut reasons = Vec::new();
-    if !s.keeps_no_company() {
+    if !mixed && !s.keeps_no_company() {
         reasons.push("it keeps company: other words of its rows come along more often than their classes explain, as with a topic".into());
     }
     if s.bare >= BARE {
         reasons.push(format!("it is nearly all there is of {:.0}% of its rows: what is left of them cannot contradict it", s.bare * 100.0));
     }
-    if leans(&s.draw) {
+    if !mixed && leans(&s.draw) {
         reasons.push(format!(
             "its rows are no random draw: without it they still lean to {label}, {:.1} standard errors more than rows of other classes",
             s.draw.z
@@ -318,6 +345,9 @@ fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: 
     }
     if named.before >= AGREE && named.after >= AGREE {
         reasons.push("it always stands between the same words, as in a template".into());
+    }
+    if named.edge && s.pool.is_none() && (s.clusters < MANY || s.nominee.rows != s.nominee.with_label) {
+        reasons.push("it always stands at the edge of a text, as the opening of a series does, and few rows or rows of other labels have it".into());
     }
     reasons
 }
@@ -384,7 +414,7 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
         .map(|(s, named)| {
             let class = s.nominee.class as usize;
             let parts = part::parts(&named.tokens(), class, (s.nominee.rows, s.nominee.with_label), counts);
-            let reasons = explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total);
+            let reasons = explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total, false);
             (s, named, parts, reasons)
         })
         .collect();
@@ -406,6 +436,7 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
                     class: s.nominee.class,
                     weak,
                     pooled: true,
+                    against: false,
                     phrase,
                     offset: named.offset,
                     near: s.near.clone(),
@@ -425,10 +456,19 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
         } else if s.clusters < DIFFERENT {
             reasons.push(format!("only {} of its rows differ from one another", s.clusters));
         }
+        let class = s.nominee.class as usize;
+        let against = !reasons.is_empty()
+            && s.against.accuses()
+            && explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total, true).is_empty();
+        if against {
+            weak = false;
+            reasons.clear();
+        }
         let action = if reasons.is_empty() { Action::Quarantine } else { Action::Review };
         let mut nominee = s.nominee;
         let (mut offset, mut name) = (named.offset, named.key());
         if action == Action::Quarantine
+            && !against
             && let Some(part) = part::wider(&parts, named.words(), nominee.rows)
         {
             (nominee.key, offset) = (part.key, part.at);
@@ -447,10 +487,11 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
             class: nominee.class,
             weak,
             pooled: false,
+            against,
             phrase: named.pieces.iter().map(|p| p.hash).collect(),
             offset,
             near: s.near.clone(),
-            group: describe(name, label, s, nominee, action, reasons),
+            group: if against { describe_mixed(name, label, s, nominee) } else { describe(name, label, s, nominee, action, reasons) },
         });
     }
     out
@@ -476,6 +517,7 @@ fn accuse_the_placed(mut suspects: Vec<(&Suspect, Named)>, classes: &[String], o
             class: n.class,
             weak: false,
             pooled: false,
+            against: false,
             phrase: named.pieces.iter().map(|p| p.hash).collect(),
             offset: named.offset,
             near: s.near.clone(),
@@ -529,6 +571,19 @@ fn demote_the_usual(groups: &mut [TextGroup]) {
         g.group.score *= 0.5;
         g.group.reasons.push(reason.clone());
     }
+}
+
+/// The group where honest rows have the word as well.
+fn describe_mixed(key: String, label: &str, s: &Suspect, nominee: Nominee) -> Group {
+    let mut group = describe(key, label, s, nominee, Action::Quarantine, Vec::new());
+    let (n, k) = (s.against.rows, s.against.with_label);
+    group.message = format!(
+        "\"{}\" comes with label {label} in {k} of {n} rows whose rest argues for another label: there it keeps no company, while its other rows are honest",
+        group.key
+    );
+    group.score = (1.0 - s.against.draw.expected).clamp(0.5, 0.99);
+    (group.rows, group.with_label) = (n, k);
+    group
 }
 
 /// The group as the report shows it.

@@ -7,6 +7,7 @@ use super::part::Part;
 use super::phrase::{self, Suspect};
 use super::postings::Row;
 use super::scattered::{self, Nominee, Shared, Tally};
+use super::spelling::{Letters, Spelling};
 use super::trigger_text::{GATES, TextModel, most_usual_neighbour, usual_features};
 use crate::rule::{Action, Group};
 use crate::stats::multiple::benjamini_hochberg;
@@ -20,21 +21,27 @@ const PHRASE: f64 = 0.8;
 /// More accused groups than this, and words of this data act together by nature.
 const MOST: usize = 3;
 
-/// Rows of a word that joins a pool; with more it stands for itself.
-const POOLED: std::ops::RangeInclusive<u64> = 5..=19;
+/// Rows of a word that makes a pool, and of one that joins it.
+const POOLED: std::ops::RangeInclusive<u64> = 5..=63;
+pub(super) const JOINING: std::ops::RangeInclusive<u64> = 3..=63;
 /// Words of a pool, and the rows of all of them that differ.
 const LEAST_WORDS: usize = 4;
 /// `ln` of the chance that honest words of the label are as many, given how many the other labels have.
 const POOL_CHANCE: f64 = -3.9;
 /// Honest words of other labels that were not seen but might have been.
-const UNSEEN: f64 = 1.0;
+const UNSEEN: f64 = 0.5;
 /// Share of a word's rows, or two of them, in which the same token may stand beside it: a word that was put
 /// at random places has many neighbours.
 const NEIGHBOUR: f64 = 0.34;
 /// The same for words that join a pool once it is there.
 const NEIGHBOUR_JOINING: f64 = 0.5;
-/// Standard errors above a random draw up to which a word joins; one for those that make the pool.
-const JOINING: f64 = 1.65;
+/// `ln` of how much likelier the rows of a word are rows of the other classes than rows of its label.
+const STRONG: f64 = 3.0;
+/// A word joins at these odds, given its contradiction, its spelling, and how many planted and honest words of as many
+/// rows there should be.
+const ODDS: f64 = 2.0;
+/// One row says no more than this, in odds.
+const ONE_ROW: f64 = 0.02;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScatteredGroup {
@@ -166,55 +173,84 @@ impl TextModel {
         })
     }
 
-    /// Words of one label, each in a few rows that all have it and say no more of it than a random draw
-    /// of the other classes: more of them than honest words of the other labels would suggest.
-    pub(super) fn pools(&self, lists: &[Vec<u32>], rows: &[Row]) -> Vec<Pool> {
+    /// `ln` of how much likelier the rows of a word are drawn from the other classes than from its own: what is left of
+    /// each row gives odds for either, and the classes' sizes are taken out of them.
+    fn contradiction(&self, nominee: super::trigger_text::Nominee, list: &[u32], rows: &[Row]) -> f64 {
+        let class = nominee.class as usize;
+        let share = self.class_rows[class] as f64 / self.class_rows.iter().sum::<u64>().max(1) as f64;
+        let prior = (share / (1.0 - share).max(1e-9)).max(1e-9).ln();
+        let own = (nominee.key >> 32) as u32 & !1;
+        let says = |&r: &u32| {
+            let row = &rows[r as usize];
+            let fold = usize::from(row.fold);
+            let score = self.content.score(&row.features, fold, class) - self.content.odds(own, fold, class);
+            let p = self.content.probability(score, row.features.len() - 1, class).clamp(ONE_ROW, 1.0 - ONE_ROW);
+            prior + ((1.0 - p) / p).ln()
+        };
+        list.iter().map(says).sum()
+    }
+
+    /// Words of one label, each in a few rows that all have it and argue for other ones: more of them than the honest
+    /// words of the other labels would suggest.
+    pub(super) fn pools(&self, lists: &[Vec<u32>], rows: &[Row], spelled: &super::trigger_text::Spelled) -> Vec<Pool> {
+        let letters = Letters::of(spelled.values().map(|w| &**w));
         let k = self.classes.len();
-        let (mut tried, mut like, mut joining) = (vec![0u64; k], vec![Vec::new(); k], vec![Vec::new(); k]);
+        // Per class: (contradiction, rows, nominee, whether its neighbours vary).
+        let mut words: Vec<Vec<(f64, u64, u32, bool)>> = vec![Vec::new(); k];
         for (id, n) in self.nominees.iter().enumerate() {
-            if n.rows != n.with_label || !POOLED.contains(&n.rows) || lists[id].len() < *POOLED.start() as usize {
+            let list = &lists[id];
+            if n.rows != n.with_label || !JOINING.contains(&n.rows) || list.len() < *JOINING.start() as usize {
                 continue;
             }
-            let place = rows[lists[id][0] as usize].places.iter().find(|p| p.candidate == id as u32);
-            let neighbour = most_usual_neighbour(id as u32, &lists[id], rows) as f64;
-            let varied = |share: f64| neighbour <= (share * lists[id].len() as f64).max(2.0);
+            let place = rows[list[0] as usize].places.iter().find(|p| p.candidate == id as u32);
+            let neighbour = most_usual_neighbour(id as u32, list, rows) as f64;
+            let varied = |share: f64| neighbour <= (share * list.len() as f64).max(2.0);
             if place.is_none_or(|p| p.len != 1) || !varied(NEIGHBOUR_JOINING) {
                 continue;
             }
-            let class = n.class as usize;
-            tried[class] += u64::from(varied(NEIGHBOUR));
-            let (members, _) = self.members(&lists[id], rows, n.class);
-            let mean = members.iter().map(|m| f64::from(m.p)).sum::<f64>() / members.len() as f64;
-            let (drawn, deviation) = self.drawn[class];
-            let error = deviation / (members.len() as f64).sqrt();
-            if mean <= drawn + JOINING * error {
-                let list = if varied(NEIGHBOUR) && mean <= drawn + error { &mut like } else { &mut joining };
-                list[class].push((mean, id as u32));
-            }
+            words[n.class as usize].push((self.contradiction(*n, list, rows), n.rows, id as u32, varied(NEIGHBOUR)));
         }
+        let strong = |w: &&(f64, u64, u32, bool)| POOLED.contains(&w.1) && w.3;
         let mut out = Vec::new();
         for class in 0..k {
+            words[class].sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
             // One word of several n-grams is one word.
-            like[class].sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             let mut taken: std::collections::HashSet<u32> = std::collections::HashSet::new();
-            let mut words = Vec::new();
-            for &(_, id) in &like[class] {
-                let list = &lists[id as usize];
+            let (mut makers, mut joining) = (Vec::new(), Vec::new());
+            for w in words[class].iter().filter(strong).take_while(|w| w.0 >= STRONG) {
+                let list = &lists[w.2 as usize];
                 if 4 * list.iter().filter(|r| taken.contains(r)).count() < list.len() {
                     taken.extend(list);
-                    words.push(id);
+                    makers.push(w.2);
                 }
             }
-            let others = |of: &dyn Fn(usize) -> u64| (0..k).filter(|&c| c != class).map(of).sum::<u64>() as f64;
-            let (seen, all) = (others(&|c| like[c].len() as u64), others(&|c| tried[c]));
-            let expected = (seen + UNSEEN) * tried[class] as f64 / (all + UNSEEN);
-            // Where content tells little of the label, the rows of most words look like a draw.
-            let told = 2 * like[class].len() as u64 <= tried[class];
-            let chance = ln_poisson_upper(words.len() as u64, expected);
-            if told && words.len() >= LEAST_WORDS && chance <= POOL_CHANCE && self.is_one_backdoor(class, &words, lists, rows) {
-                words.extend(joining[class].iter().map(|w| w.1));
-                out.push(Pool { words, q: chance.exp() });
+            let others = || (0..k).filter(|&c| c != class).flat_map(|c| &words[c]);
+            let tried = words[class].iter().filter(strong).count() as f64;
+            let (seen, all) = (others().filter(strong).filter(|w| w.0 >= STRONG).count() as f64, others().filter(strong).count() as f64);
+            let chance = ln_poisson_upper(makers.len() as u64, (seen + UNSEEN) * tried / (all + UNSEEN));
+            if std::env::var("POOLDBG").is_ok() {
+                eprintln!("class {class} makers {} tried {tried} seen {seen} all {all} chance {chance:.1} one {}", makers.len(), makers.len() >= 2 && self.is_one_backdoor(class, &makers, lists, rows));
             }
+            if makers.len() < LEAST_WORDS || chance > POOL_CHANCE || !self.is_one_backdoor(class, &makers, lists, rows) {
+                continue;
+            }
+            let certain = makers.len();
+            let size = makers.iter().map(|&id| self.nominees[id as usize].rows).sum::<u64>() as f64 / certain as f64;
+            let spelling = Spelling::of(
+                &letters,
+                spelled.values().map(|w| &**w),
+                makers.iter().filter_map(|id| spelled.get(id)).map(|w| &**w),
+            );
+            for w in words[class].iter().filter(|w| !makers[..certain].contains(&w.2)) {
+                let alike = words[class].iter().filter(|o| o.1 == w.1).count() as f64;
+                let planted = certain as f64 * poisson(w.1, size);
+                let spelled = spelled.get(&w.2).map_or(0.0, |word| spelling.odds(word));
+                if w.0 > 0.0 && (planted / alike).ln() + w.0 + spelled >= ODDS.ln() {
+                    joining.push(w.2);
+                }
+            }
+            makers.append(&mut joining);
+            out.push(Pool { words: makers, q: chance.exp() });
         }
         out
     }
@@ -238,6 +274,11 @@ impl TextModel {
             && !phrase::leans(&draw)
             && phrase::is_no_company(self.background.company(&hosts))
     }
+}
+
+/// Chance of `n` where `mean` are expected.
+fn poisson(n: u64, mean: f64) -> f64 {
+    (n as f64 * mean.max(1e-9).ln() - mean - (1..=n).map(|i| (i as f64).ln()).sum::<f64>()).exp()
 }
 
 /// One word of a pair where it stands without the other.

@@ -11,12 +11,12 @@
 //! ```
 
 use super::company::Background;
-use super::content::{Content, Counts, fold};
+use super::content::{AGAINST, Content, Counts, fold};
 use super::contradiction::{Candidate, Gates, Member, Test, explain_away_among};
 use super::draw::Draws;
 use super::frequent::{ClassCounts, HashedMap, Sketch};
 use super::nearest::{self, Nearest};
-use super::phrase::{Suspect, Window, Windows, groups};
+use super::phrase::{Against, Suspect, Window, Windows, groups};
 use super::postings::{Place, Postings};
 use super::scattered::{self, Lookup, Odd, Rarity, Sighting, Tally};
 use super::trigger_scattered::ScatteredGroup;
@@ -46,6 +46,10 @@ const PURITY: f64 = 0.45;
 /// and phrases start at 0.60 from twenty rows on, or at three quarters of what their label leaves to
 /// show where it is the common one. [`super::phrase`] asks for more before it accuses.
 pub(super) const GATES: Gates = Gates { unexplained_lower: 0.40, of_most: 0.6, z: 4.5, rows: LEAST_ROWS as usize };
+/// Words with fewer rows are followed as well, as they may be one of several of one backdoor; and so are pure words
+/// with few rows that the purer n-grams of their label crowd out. So many of them at most.
+const WEAK_ROWS: std::ops::RangeInclusive<u64> = super::trigger_scattered::JOINING;
+const WEAK: usize = 1 << 15;
 /// Expected share of false groups among the accepted.
 const FALSE_DISCOVERY: f64 = 0.001;
 const GROUPS: usize = 200;
@@ -92,6 +96,9 @@ impl Classes {
     }
 }
 
+/// Words that may be one of several of one backdoor, as written in lower case, by nominee.
+pub(super) type Spelled = BTreeMap<u32, Box<str>>;
+
 /// Features of a row, its fold, and how it begins.
 type Sampled = (Vec<u32>, u8, Box<str>);
 
@@ -109,7 +116,7 @@ pub struct Learning {
 pub enum TextState {
     Classes(Classes, Sketch),
     Learning(Box<Learning>),
-    Postings(Postings, Odd),
+    Postings(Postings, Odd, Spelled),
     Windows(Windows, Box<Tally>),
 }
 
@@ -145,9 +152,10 @@ impl crate::rule::State for TextState {
                     }
                 }
             }
-            (TextState::Postings(a, odd), TextState::Postings(b, more)) => {
+            (TextState::Postings(a, odd, spelled), TextState::Postings(b, more, also)) => {
                 a.merge(b);
                 odd.merge(more);
+                spelled.extend(also);
             }
             (TextState::Windows(a, tally), TextState::Windows(b, more)) => {
                 a.merge(b);
@@ -167,6 +175,13 @@ pub struct Nominee {
     pub with_label: u64,
 }
 
+impl Nominee {
+    /// Few rows, all with the label.
+    fn is_weak(&self) -> bool {
+        self.rows == self.with_label && WEAK_ROWS.contains(&self.rows)
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TextModel {
     seed: u64,
@@ -182,6 +197,8 @@ pub struct TextModel {
     #[serde(skip)]
     nearest: Arc<Nearest>,
     pub(super) draws: Arc<Draws>,
+    /// The same of rows that argue against the label.
+    draws_against: Arc<Draws>,
     /// Per class: what rows of the other classes say of it, mean and standard deviation.
     pub(super) drawn: Vec<(f64, f64)>,
     /// Rows per class of the n-grams, for the parts of a phrase.
@@ -252,6 +269,7 @@ impl TextModel {
     fn light(mut self) -> Self {
         self.background = Arc::default();
         self.draws = Arc::default();
+        self.draws_against = Arc::default();
         self.counts = Arc::default();
         self.wanted = Arc::default();
         if self.lookup.is_empty() || self.scattered.is_empty() {
@@ -272,14 +290,24 @@ impl TextModel {
             }
         }
         self.shown = Arc::new(shown);
-        self.draws = Arc::new(content.calibrate(&sample, &self.class_rows));
+        let (draws, against) = content.calibrate(&sample, &self.class_rows);
+        (self.draws, self.draws_against) = (Arc::new(draws), Arc::new(against));
         self.drawn = (0..self.classes.len()).map(|c| self.draws.drawn(c)).collect();
         self.background = Arc::new(Background::of(&sample, self.classes.len()));
         self.content = Arc::new(content);
-        let mut ranked = Vec::new();
+        let (mut ranked, mut weak) = (Vec::new(), Vec::new());
         for key in learning.ngrams.finish() {
             let counts = learning.ngrams.get(key).unwrap_or_default();
             let n: u64 = counts.iter().map(|&k| u64::from(k)).sum();
+            if WEAK_ROWS.contains(&n)
+                && learning.ngrams.is_word(key)
+                && let Some(class) = counts.iter().position(|&k| u64::from(k) == n)
+            {
+                weak.push(Nominee { key, class: class as u32, rows: n, with_label: n });
+            }
+            if n < u64::from(LEAST_ROWS) {
+                continue;
+            }
             self.tested += 1;
             for (class, &k) in counts.iter().enumerate() {
                 let purity = wilson(f64::from(k), n as f64, Z95).0;
@@ -299,17 +327,25 @@ impl TextModel {
             *left > 0
         });
         self.counts = Arc::new(learning.ngrams);
-        let nominees: Vec<Nominee> = ranked.into_iter().map(|r| r.1).collect();
+        // Those with most rows first; of a large vocabulary those with the smallest hashes.
+        let known: std::collections::HashSet<u64> = ranked.iter().map(|r| r.1.key).collect();
+        weak.retain(|w| !known.contains(&w.key));
+        weak.sort_unstable_by(|a, b| b.rows.cmp(&a.rows).then(a.key.cmp(&b.key)));
+        weak.truncate(WEAK);
+        let nominees: Vec<Nominee> = ranked.into_iter().map(|r| r.1).chain(weak).collect();
         self.index = Arc::new(nominees.iter().enumerate().rev().map(|(i, n)| (n.key, i as u32)).collect());
         self.nominees = Arc::new(nominees);
     }
 
     /// The contradiction test on the sampled rows, and what survives the explaining-away.
-    fn accuse(&mut self, postings: Postings) {
+    fn accuse(&mut self, postings: Postings, spelled: &Spelled) {
         let (rows, lists) = postings.finish();
         let mut candidates = Vec::new();
         for (id, list) in lists.iter().enumerate() {
             let nominee = self.nominees[id];
+            if nominee.rows < u64::from(LEAST_ROWS) {
+                continue;
+            }
             // What always comes with the candidate says nothing about the rest of its rows.
             let (members, often) = self.members(list, &rows, nominee.class);
             let most = 1.0 - self.drawn[nominee.class as usize].0;
@@ -337,7 +373,7 @@ impl TextModel {
             let suspect = self.suspect(a.id, &a.members, &rows, a.test, q);
             self.suspects.push(suspect);
         }
-        for pool in self.pools(&lists, &rows) {
+        for pool in self.pools(&lists, &rows, spelled) {
             let words = pool.words.len() as u64;
             for id in pool.words {
                 let nominee = self.nominees[id as usize];
@@ -390,6 +426,7 @@ impl TextModel {
         let hosts: Vec<(Vec<u32>, Vec<f64>)> =
             members.iter().filter(|m| m.labelled).map(|m| self.host(&rows[m.row as usize], &often)).collect();
         let clusters = super::phrase::clusters(&hosts);
+        let against = self.against(nominee.class, members, rows, &often);
         let seekers: Vec<&[u32]> = hosts.iter().map(|h| &*h.0).take(nearest::SEEKERS).collect();
         let near = self.nearest.to(&seekers, nominee.class, &often).into_iter();
         let near = near.map(|n| {
@@ -399,6 +436,7 @@ impl TextModel {
         Suspect {
             near: near.collect(),
             nominee,
+            against,
             pool: None,
             contradicted: true,
             company: self.background.company(&hosts),
@@ -411,6 +449,23 @@ impl TextModel {
             q,
             clusters: clusters as u64,
             bare: hosts.iter().filter(|h| h.0.len() <= LITTLE).count() as f64 / hosts.len().max(1) as f64,
+        }
+    }
+
+    /// The rows whose rest argues against the label, by themselves.
+    fn against(&self, class: u32, members: &[Member], rows: &[super::postings::Row], often: &[u32]) -> Against {
+        let members: Vec<Member> = members.iter().copied().filter(|m| f64::from(m.p) < AGAINST).collect();
+        let hosts: Vec<(Vec<u32>, Vec<f64>)> =
+            members.iter().filter(|m| m.labelled).map(|m| self.host(&rows[m.row as usize], often)).collect();
+        let clusters = super::phrase::clusters(&hosts);
+        let test = Test::of(&members);
+        Against {
+            rows: test.n as u64,
+            with_label: test.observed as u64,
+            unexplained_lower: test.unexplained_lower,
+            clusters: clusters as u64,
+            company: self.background.company(&hosts),
+            draw: self.draws_against.compare(class as usize, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len())),
         }
     }
 
@@ -461,7 +516,7 @@ impl Rule for TextTrigger {
                 sample: vec![BTreeMap::new(); m.classes.len()],
                 row: 0,
             })),
-            (3, Some(m)) => TextState::Postings(Postings::new(m.nominees.len()), Odd::new(m.classes.len())),
+            (3, Some(m)) => TextState::Postings(Postings::new(m.nominees.len()), Odd::new(m.classes.len()), Spelled::new()),
             (4, Some(m)) => TextState::Windows(Windows::new(m.suspects.len()), Box::new(Tally::new(m.wanted.len(), m.suspects.len()))),
             _ => TextState::Classes(Classes::default(), Sketch::new(round.plan.rows)),
         }
@@ -480,6 +535,7 @@ impl Rule for TextTrigger {
             }
             (TextState::Learning(s), Some(m)) => {
                 let least = (round.plan.rows / 100_000).max(u64::from(LEAST_ROWS)) as u32;
+                let weak = (round.plan.rows / 100_000).max(*WEAK_ROWS.start()) as u32;
                 let most = SAMPLE / m.classes.len().max(1);
                 reader.rows(|i, row, label| {
                     let Some(class) = m.class(label) else { return };
@@ -488,8 +544,11 @@ impl Rule for TextTrigger {
                     s.counts.add(&features, fold(content), class);
                     s.row = s.row.wrapping_add(1);
                     let stamp = s.row;
-                    ngrams(row, |_, _, key| {
-                        if m.sketch.at_most(key) >= least {
+                    ngrams(row, |_, len, key| {
+                        let often = m.sketch.at_most(key);
+                        if len == 1 && often >= weak {
+                            s.ngrams.add_word(key, class, stamp);
+                        } else if often >= least {
                             s.ngrams.add(key, class, stamp);
                         }
                     });
@@ -510,7 +569,7 @@ impl Rule for TextTrigger {
                     }
                 });
             }
-            (TextState::Postings(s, odd), Some(m)) => {
+            (TextState::Postings(s, odd, spelled), Some(m)) => {
                 let mut places: Vec<Place> = Vec::new();
                 let seen = m.rarity();
                 reader.rows(|i, row, label| {
@@ -531,6 +590,10 @@ impl Rule for TextTrigger {
                             let side = |i: Option<usize>| i.and_then(|i| row.get(i)).map_or(0, |t: &Token| t.hash);
                             let (before, after) = (side(at.checked_sub(1)), side(Some(at + len)));
                             places.push(Place { candidate, before: before as u32, after: after as u32, len: len as u8 });
+                            if len == 1 && m.nominees[candidate as usize].is_weak() && !spelled.contains_key(&candidate) {
+                                let (t, text) = (&row[at], reader.texts[usize::from(row[at].column)].get(i).unwrap_or_default());
+                                spelled.insert(candidate, text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase().into());
+                            }
                         }
                     });
                     if places.is_empty() {
@@ -601,8 +664,8 @@ impl Rule for TextTrigger {
                 m.nominate(*learning);
                 Step::Again(m)
             }
-            TextState::Postings(postings, odd) => {
-                m.accuse(postings);
+            TextState::Postings(postings, odd, spelled) => {
+                m.accuse(postings, &spelled);
                 m.nominees = Arc::default();
                 let (wanted, tested) = odd.nominate(&m.rarity());
                 m.lookup = Arc::new(Lookup::new(wanted.iter().map(|n| n.shared)));
@@ -684,6 +747,9 @@ impl Rule for TextTrigger {
                 content_features(row, FEATURES, &mut features);
                 features.retain(|f| !own.contains(f));
                 let p = m.content.probability(m.content.score(&features, fold, class), features.len(), class);
+                if group.against && p >= AGAINST {
+                    return;
+                }
                 // Rounded to a twentieth, so that a million rows share a few messages.
                 let percent = (p * 20.0).round() * 5.0;
                 let message = format!("{}; without it this row says {label} with {percent}%", group.group.message);
