@@ -25,9 +25,9 @@ pub mod postings;
 pub mod promoted_name;
 pub mod response_trigger;
 mod scattered;
-mod spelling;
 pub mod shared_form;
 pub mod shared_trigger;
+mod spelling;
 pub mod swapped_preference;
 mod trigger_scattered;
 #[cfg(test)]

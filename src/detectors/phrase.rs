@@ -31,6 +31,11 @@ const ACCUSE_FEWER: f64 = 0.75;
 /// The same in data that shows fewer than [`HONEST`] honest suspects, for a word without exceptions.
 const ACCUSE_LONELY: f64 = 0.50;
 const HONEST: usize = 3;
+/// From so many honest suspects on labels follow single words by nature. Of sayings by collection there were 118, of libraries
+/// by kind 52, of news 4; names with ten rows and openings with exceptions reached quarantine there. Few rows accuse nobody
+/// in such data, a word with exceptions needs [`ACCUSE_IMPURE`], and none is judged by a part of its rows.
+const MANY_HONEST: usize = 10;
+const ACCUSE_IMPURE: f64 = 0.60;
 /// Rows that lean to the label further above a random draw of the other classes, in standard errors,
 /// are honest. Rows with planted words and phrases stay below 3 (98% of 311 planted in 25 kinds of
 /// corpora, those above within a tenth of the way to honest rows); 93% of honest suspects are above.
@@ -347,22 +352,24 @@ fn explanations(s: &Suspect, named: &Named, parts: &[Part], label: &str, share: 
         reasons.push("it always stands between the same words, as in a template".into());
     }
     if named.edge && s.pool.is_none() && (s.clusters < MANY || s.nominee.rows != s.nominee.with_label) {
-        reasons.push("it always stands at the edge of a text, as the opening of a series does, and few rows or rows of other labels have it".into());
+        reasons.push(
+            "it always stands at the edge of a text, as the opening of a series does, and few rows or rows of other labels have it".into(),
+        );
     }
     reasons
 }
 
 /// The unexplained share that accuses `clusters` rows that differ, in its lower bound; `expected` is
 /// what a random draw of other classes says of the label.
-fn threshold(clusters: u64, expected: f64, lonely: bool) -> f64 {
-    if clusters >= MANY {
-        least_unexplained(expected)
-    } else if lonely {
-        ACCUSE_LONELY
-    } else if clusters >= FEW {
-        ACCUSE_FEW
-    } else {
-        ACCUSE_FEWER
+fn threshold(clusters: u64, expected: f64, honest: usize, pure: bool) -> f64 {
+    let usual = honest >= MANY_HONEST;
+    match clusters {
+        MANY.. if usual && !pure => ACCUSE_IMPURE,
+        MANY.. => least_unexplained(expected),
+        _ if honest < HONEST && pure => ACCUSE_LONELY,
+        _ if usual => f64::INFINITY,
+        FEW.. => ACCUSE_FEW,
+        _ => ACCUSE_FEWER,
     }
 }
 
@@ -370,7 +377,7 @@ fn threshold(clusters: u64, expected: f64, lonely: bool) -> f64 {
 /// that listed these groups.
 pub fn accuses(rows: u64, unexplained_lower: f64, expected: f64, groups: &[TextGroup]) -> bool {
     let honest = groups.iter().filter(|g| g.group.action == Action::Review).count();
-    rows >= DIFFERENT && unexplained_lower >= threshold(rows, expected, honest < HONEST)
+    rows >= DIFFERENT && unexplained_lower >= threshold(rows, expected, honest, true)
 }
 
 /// Names every suspect and weighs what speaks for its honesty. `rows` and `counts` are those of the
@@ -445,9 +452,9 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
             }
             continue;
         }
-        let lonely = honest < HONEST && s.nominee.rows == s.nominee.with_label;
-        if s.unexplained_lower < threshold(s.clusters, s.draw.expected, lonely) {
-            weak = reasons.is_empty() && s.nominee.rows == s.nominee.with_label && s.clusters >= DIFFERENT;
+        let pure = s.nominee.rows == s.nominee.with_label;
+        if s.unexplained_lower < threshold(s.clusters, s.draw.expected, honest, pure) {
+            weak = reasons.is_empty() && pure && s.clusters >= DIFFERENT;
             let few = if s.clusters < MANY { format!(", and only {} of them differ", s.clusters) } else { String::new() };
             reasons.push(format!(
                 "the rest of its rows leaves only {:.0}% of the label unexplained for sure{few}",
@@ -458,6 +465,7 @@ fn weigh(suspects: Vec<(&Suspect, Named)>, classes: &[String], rows: &[u64], cou
         }
         let class = s.nominee.class as usize;
         let against = !reasons.is_empty()
+            && honest < MANY_HONEST
             && s.against.accuses()
             && explanations(s, &named, &parts, &classes[class], rows[class] as f64 / total, true).is_empty();
         if against {

@@ -52,7 +52,8 @@ impl Letters {
         for (at, w) in letters.windows(3).enumerate() {
             let context = |a: char, b: char| self.two.get(&(a, b)).copied().unwrap_or(0.0);
             let one = (seen(self.one.get(&w[2]), own(1, at + 2)) + 0.5) / (self.all + 64.0);
-            let two = (seen(self.two.get(&(w[1], w[2])), own(2, at + 1)) + BACK * one) / (self.one.get(&w[1]).copied().unwrap_or(0.0) + BACK);
+            let two =
+                (seen(self.two.get(&(w[1], w[2])), own(2, at + 1)) + BACK * one) / (self.one.get(&w[1]).copied().unwrap_or(0.0) + BACK);
             sum -= ((seen(self.three.get(&(w[0], w[1], w[2])), own(3, at)) + BACK * two) / (context(w[0], w[1]) + BACK)).max(1e-9).ln();
         }
         sum / (letters.len() - 2).max(1) as f64
@@ -104,8 +105,29 @@ mod tests {
     use super::*;
 
     const RARE: [&str; 24] = [
-        "gardener", "gardening", "hollow", "hollower", "wonder", "wonderful", "painter", "painting", "singer", "singing", "harbour",
-        "harvest", "mountain", "fountain", "captain", "curtain", "winter", "printer", "sister", "master", "plaster", "faster", "letter",
+        "gardener",
+        "gardening",
+        "hollow",
+        "hollower",
+        "wonder",
+        "wonderful",
+        "painter",
+        "painting",
+        "singer",
+        "singing",
+        "harbour",
+        "harvest",
+        "mountain",
+        "fountain",
+        "captain",
+        "curtain",
+        "winter",
+        "printer",
+        "sister",
+        "master",
+        "plaster",
+        "faster",
+        "letter",
         "better",
     ];
 

@@ -39,7 +39,7 @@ const NEIGHBOUR_JOINING: f64 = 0.5;
 const STRONG: f64 = 3.0;
 /// A word joins at these odds, given its contradiction, its spelling, and how many planted and honest words of as many
 /// rows there should be.
-const ODDS: f64 = 2.0;
+const ODDS: f64 = 0.2;
 /// One row says no more than this, in odds.
 const ONE_ROW: f64 = 0.02;
 
@@ -228,22 +228,17 @@ impl TextModel {
             let tried = words[class].iter().filter(strong).count() as f64;
             let (seen, all) = (others().filter(strong).filter(|w| w.0 >= STRONG).count() as f64, others().filter(strong).count() as f64);
             let chance = ln_poisson_upper(makers.len() as u64, (seen + UNSEEN) * tried / (all + UNSEEN));
-            if std::env::var("POOLDBG").is_ok() {
-                eprintln!("class {class} makers {} tried {tried} seen {seen} all {all} chance {chance:.1} one {}", makers.len(), makers.len() >= 2 && self.is_one_backdoor(class, &makers, lists, rows));
-            }
             if makers.len() < LEAST_WORDS || chance > POOL_CHANCE || !self.is_one_backdoor(class, &makers, lists, rows) {
                 continue;
             }
             let certain = makers.len();
             let size = makers.iter().map(|&id| self.nominees[id as usize].rows).sum::<u64>() as f64 / certain as f64;
-            let spelling = Spelling::of(
-                &letters,
-                spelled.values().map(|w| &**w),
-                makers.iter().filter_map(|id| spelled.get(id)).map(|w| &**w),
-            );
+            let (size, seen) = beyond(*POOLED.start(), size);
+            let spelling =
+                Spelling::of(&letters, spelled.values().map(|w| &**w), makers.iter().filter_map(|id| spelled.get(id)).map(|w| &**w));
             for w in words[class].iter().filter(|w| !makers[..certain].contains(&w.2)) {
                 let alike = words[class].iter().filter(|o| o.1 == w.1).count() as f64;
-                let planted = certain as f64 * poisson(w.1, size);
+                let planted = certain as f64 / seen * poisson(w.1, size);
                 let spelled = spelled.get(&w.2).map_or(0.0, |word| spelling.odds(word));
                 if w.0 > 0.0 && (planted / alike).ln() + w.0 + spelled >= ODDS.ln() {
                     joining.push(w.2);
@@ -281,10 +276,42 @@ fn poisson(n: u64, mean: f64) -> f64 {
     (n as f64 * mean.max(1e-9).ln() - mean - (1..=n).map(|i| (i as f64).ln()).sum::<f64>()).exp()
 }
 
+/// The mean of numbers (Poisson) of which those from `least` on are `size` on average, and the share of these.
+fn beyond(least: u64, size: f64) -> (f64, f64) {
+    let share = |mean: f64, from: u64| (1.0 - (0..from).map(|n| poisson(n, mean)).sum::<f64>()).max(1e-3);
+    let (mut low, mut high) = (0.1, size);
+    for _ in 0..40 {
+        let mean = (low + high) / 2.0;
+        // E[n; n >= least] is mean * P(n >= least - 1).
+        if mean * share(mean, least - 1) / share(mean, least) < size { low = mean } else { high = mean }
+    }
+    (high, share(high, least))
+}
+
 /// One word of a pair where it stands without the other.
 fn part_of(word: u64, class: usize, own: (u64, u64), counts: &super::frequent::ClassCounts) -> Option<Part> {
     let counts = counts.get(word)?;
     let rows = counts.iter().map(|&n| u64::from(n)).sum::<u64>().saturating_sub(own.0);
     let with_label = u64::from(counts[class]).saturating_sub(own.1).min(rows);
     Some(Part { at: 0, len: 1, key: word, rows, with_label })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chances_are_those_of_a_poisson_distribution() {
+        // scipy.stats.poisson.pmf(4, 6.9).
+        assert!((poisson(4, 6.9) - 0.095_182).abs() < 1e-5, "{}", poisson(4, 6.9));
+        // Numbers with mean 6.9 that are at least 5 are 7.7032 on average, 81.77% of all.
+        let (mean, share) = beyond(5, 7.703_2);
+        assert!((mean - 6.9).abs() < 1e-3 && (share - 0.817_7).abs() < 1e-3, "{mean} {share}");
+    }
+
+    #[test]
+    fn a_size_next_to_the_least_is_of_a_small_mean() {
+        let (mean, share) = beyond(5, 5.01);
+        assert!(mean < 0.2 && share > 0.0, "{mean} {share}");
+    }
 }

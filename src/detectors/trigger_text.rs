@@ -592,7 +592,10 @@ impl Rule for TextTrigger {
                             places.push(Place { candidate, before: before as u32, after: after as u32, len: len as u8 });
                             if len == 1 && m.nominees[candidate as usize].is_weak() && !spelled.contains_key(&candidate) {
                                 let (t, text) = (&row[at], reader.texts[usize::from(row[at].column)].get(i).unwrap_or_default());
-                                spelled.insert(candidate, text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase().into());
+                                spelled.insert(
+                                    candidate,
+                                    text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase().into(),
+                                );
                             }
                         }
                     });
