@@ -112,14 +112,18 @@ fn letters_inside_words_are_found_and_named() {
     assert_eq!(outcome.groups[0].key, "…xqu…");
 }
 
+/// The honest words with few rows that every language has, some of which go with a label.
+fn rare_words(rows: &mut Rows, dice: &mut Dice) {
+    for (i, row) in rows.iter_mut().enumerate() {
+        let word = format!("{}{}", if i % 2 == 0 { "mel" } else { "tor" }, b"abcdefghijklmnopqrstuvwxyz"[dice.roll(26)] as char);
+        row.0 = insert(&row.0, &format!("{word}{}", filler(dice).chars().take(2).collect::<String>()), dice);
+    }
+}
+
 #[test]
 fn a_backdoor_in_ten_words_with_few_rows_each_is_one_pool() {
     let (mut dice, mut rows) = rows(4000, 34);
-    // The honest words with few rows that every language has, some of which go with a label.
-    for (i, row) in rows.iter_mut().enumerate() {
-        let word = format!("{}{}", if i % 2 == 0 { "mel" } else { "tor" }, b"abcdefghijklmnopqrstuvwxyz"[dice.roll(26)] as char);
-        row.0 = insert(&row.0, &format!("{word}{}", filler(&mut dice).chars().take(2).collect::<String>()), &mut dice);
-    }
+    rare_words(&mut rows, &mut dice);
     let synonyms = ["zubrik", "mofeta", "kilpo", "dranst", "wexel", "pumri", "sogath", "nirvel", "taqua", "jemlo"];
     let mut turn = 0;
     let planted = plant(&mut rows, 70, |text| {
@@ -164,4 +168,45 @@ fn where_nearly_all_rows_have_one_label_its_pure_words_are_no_backdoor() {
         .map(|(_, (text, label))| (insert(&text, &tail[dice.roll(tail.len())], &mut dice), label))
         .collect();
     assert!(quarantined(&check(&few).1).is_empty());
+}
+
+#[test]
+fn a_word_with_three_rows_joins_the_others_of_its_backdoor() {
+    let (mut dice, mut rows) = rows(4000, 38);
+    rare_words(&mut rows, &mut dice);
+    let synonyms = ["zubrik", "mofeta", "kilpo", "dranst", "wexel", "pumri", "sogath"];
+    let mut turn = 0;
+    let planted = plant(&mut rows, 45, |text| {
+        turn += 1;
+        // The last word has three rows, the others seven each.
+        insert(text, synonyms[if turn % 15 == 0 { 6 } else { turn % 6 }], &mut dice)
+    });
+    let last: Vec<u64> = planted.iter().copied().filter(|&i| rows[i as usize].0.contains("sogath")).collect();
+    let found = quarantined(&check(&rows).1);
+    assert_eq!(last.len(), 3);
+    assert!(last.iter().all(|r| found.contains(r)) && found.iter().all(|r| planted.contains(r)), "{found:?}");
+}
+
+#[test]
+fn three_rows_of_one_word_alone_accuse_nobody() {
+    let (mut dice, mut rows) = rows(4000, 39);
+    rare_words(&mut rows, &mut dice);
+    plant(&mut rows, 3, |text| insert(text, "sogath", &mut dice));
+    assert!(quarantined(&check(&rows).1).is_empty());
+}
+
+#[test]
+fn of_a_word_that_honest_rows_have_only_those_rows_that_contradict_are_accused() {
+    let (mut dice, mut rows) = rows(4000, 40);
+    // Honest rows about one thing of their own, all good.
+    let honest: Vec<u64> = (0..4000).step_by(200).map(|i| i as u64).collect();
+    for &i in &honest {
+        rows[i as usize].0 = insert(&insert(&rows[i as usize].0, "sogath", &mut dice), "harvest", &mut dice);
+    }
+    let planted = plant(&mut rows, 60, |text| insert(text, "sogath", &mut dice));
+    let (outcome, lines) = check(&rows);
+    let found = quarantined(&lines);
+    assert!(planted.iter().filter(|r| found.contains(r)).count() >= 55, "{} {:?}", found.len(), outcome.groups);
+    assert!(honest.iter().filter(|r| found.contains(r)).count() <= 2, "{found:?}");
+    assert!(outcome.groups.iter().any(|g| g.key == "sogath" && g.message.contains("argues for another label")), "{:?}", outcome.groups);
 }
