@@ -37,9 +37,11 @@ const NEIGHBOUR: f64 = 0.34;
 const NEIGHBOUR_JOINING: f64 = 0.5;
 /// `ln` of how much likelier the rows of a word are rows of the other classes than rows of its label.
 const STRONG: f64 = 3.0;
-/// A word joins at these odds, given its contradiction, its spelling, and how many planted and honest words of as many
-/// rows there should be.
-const ODDS: f64 = 0.1;
+/// Rows of a pool that may be honest by the odds of the words that join it: by their contradiction, their spelling, and how
+/// many planted and how many honest words of as many rows there should be.
+const HONEST: f64 = 0.06;
+/// A word that joins keeps no company at this chance: few rows show little of it.
+const COMPANY: f64 = 0.05;
 /// One row says no more than this, in odds.
 const ONE_ROW: f64 = 0.02;
 
@@ -183,8 +185,12 @@ impl TextModel {
         let says = |&r: &u32| {
             let row = &rows[r as usize];
             let fold = usize::from(row.fold);
-            let score = self.content.score(&row.features, fold, class) - self.content.odds(own, fold, class);
-            let p = self.content.probability(score, row.features.len() - 1, class).clamp(ONE_ROW, 1.0 - ONE_ROW);
+            let (mut score, mut left) = (self.content.score(&row.features, fold, class), row.features.len());
+            if row.features.binary_search(&own).is_ok() {
+                score -= self.content.odds(own, fold, class);
+                left -= 1;
+            }
+            let p = self.content.probability(score, left, class).clamp(ONE_ROW, 1.0 - ONE_ROW);
             prior + ((1.0 - p) / p).ln()
         };
         list.iter().map(says).sum()
@@ -216,7 +222,7 @@ impl TextModel {
             words[class].sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
             // One word of several n-grams is one word.
             let mut taken: std::collections::HashSet<u32> = std::collections::HashSet::new();
-            let (mut makers, mut joining) = (Vec::new(), Vec::new());
+            let mut makers = Vec::new();
             for w in words[class].iter().filter(strong).take_while(|w| w.0 >= STRONG) {
                 let list = &lists[w.2 as usize];
                 if 4 * list.iter().filter(|r| taken.contains(r)).count() < list.len() {
@@ -236,15 +242,29 @@ impl TextModel {
             let (size, seen) = beyond(*POOLED.start(), size);
             let spelling =
                 Spelling::of(&letters, spelled.values().map(|w| &**w), makers.iter().filter_map(|id| spelled.get(id)).map(|w| &**w));
-            for w in words[class].iter().filter(|w| !makers[..certain].contains(&w.2)) {
-                let alike = words[class].iter().filter(|o| o.1 == w.1).count() as f64;
+            let mut joining: Vec<(f64, u64, u32)> = Vec::new();
+            let mut alike = [0.0; *JOINING.end() as usize + 1];
+            words[class].iter().for_each(|w| alike[w.1 as usize] += 1.0);
+            for w in words[class].iter().take_while(|w| w.0 > 0.0).filter(|w| !makers.contains(&w.2)) {
+                if self.company_of(self.nominees[w.2 as usize], &lists[w.2 as usize], rows) < COMPANY.ln() {
+                    continue;
+                }
+                let alike = alike[w.1 as usize];
                 let planted = certain as f64 / seen * poisson(w.1, size);
                 let spelled = spelled.get(&w.2).map_or(0.0, |word| spelling.odds(word));
-                if w.0 > 0.0 && (planted / alike).ln() + w.0 + spelled >= ODDS.ln() {
-                    joining.push(w.2);
-                }
+                joining.push(((planted / alike).ln() + w.0 + spelled, w.1, w.2));
             }
-            makers.append(&mut joining);
+            joining.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
+            let mut all: u64 = makers.iter().map(|&id| self.nominees[id as usize].rows).sum();
+            let mut honest = 0.0;
+            for (odds, rows, id) in joining {
+                all += rows;
+                honest += rows as f64 / (1.0 + odds.exp());
+                if honest > HONEST * all as f64 {
+                    break;
+                }
+                makers.push(id);
+            }
             out.push(Pool { words: makers, q: chance.exp() });
         }
         out
@@ -267,7 +287,27 @@ impl TextModel {
         clusters as u64 >= phrase::MANY
             && test.unexplained_lower >= phrase::ACCUSE
             && !phrase::leans(&draw)
-            && phrase::is_no_company(self.background.company(&hosts))
+            && phrase::is_no_company(self.background.company(&hosts).max(self.background.company(&self.drawn_from_others(hosts, class))))
+    }
+
+    /// The same rows, if none of them is of the label.
+    pub(super) fn drawn_from_others(&self, mut hosts: Vec<(Vec<u32>, Vec<f64>)>, class: usize) -> Vec<(Vec<u32>, Vec<f64>)> {
+        for (_, p) in &mut hosts {
+            p[class] = 0.0;
+            // Nothing else speaks for the other classes either: as many as there are.
+            if p.iter().sum::<f64>() <= 0.0 {
+                p.iter_mut().zip(&self.class_rows).for_each(|(p, &n)| *p = n as f64);
+                p[class] = 0.0;
+            }
+        }
+        hosts
+    }
+
+    /// The company of one word, what always comes with it included.
+    fn company_of(&self, nominee: super::trigger_text::Nominee, list: &[u32], rows: &[Row]) -> f64 {
+        let own = [(nominee.key >> 32) as u32 & !1];
+        let hosts = list.iter().map(|&r| self.host(&rows[r as usize], &own)).collect();
+        self.background.company(&self.drawn_from_others(hosts, nominee.class as usize))
     }
 }
 

@@ -464,8 +464,8 @@ impl TextModel {
             with_label: test.observed as u64,
             unexplained_lower: test.unexplained_lower,
             clusters: clusters as u64,
-            company: self.background.company(&hosts),
             draw: self.draws_against.compare(class as usize, hosts.iter().map(|h| &*h.1), clusters.min(hosts.len())),
+            company: self.background.company(&hosts).max(self.background.company(&self.drawn_from_others(hosts, class as usize))),
         }
     }
 
