@@ -39,7 +39,7 @@ const NEIGHBOUR_JOINING: f64 = 0.5;
 const STRONG: f64 = 3.0;
 /// Rows of a pool that may be honest by the odds of the words that join it: by their contradiction, their spelling, and how
 /// many planted and how many honest words of as many rows there should be.
-const HONEST: f64 = 0.06;
+const HONEST: f64 = 0.04;
 /// A word that joins keeps no company at this chance: few rows show little of it.
 const COMPANY: f64 = 0.05;
 /// One row says no more than this, in odds.
@@ -257,7 +257,8 @@ impl TextModel {
             joining.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
             let mut all: u64 = makers.iter().map(|&id| self.nominees[id as usize].rows).sum();
             let mut honest = 0.0;
-            for (odds, rows, id) in joining {
+            // None that is more likely honest than planted.
+            for (odds, rows, id) in joining.into_iter().take_while(|j| j.0 >= 0.0) {
                 all += rows;
                 honest += rows as f64 / (1.0 + odds.exp());
                 if honest > HONEST * all as f64 {

@@ -29,6 +29,7 @@ use crate::stats::multiple::benjamini_hochberg;
 use crate::stats::tails::ln_binomial_upper;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// More labels than this are no classes.
@@ -99,6 +100,15 @@ impl Classes {
 /// Words that may be one of several of one backdoor, as written in lower case, by nominee.
 pub(super) type Spelled = BTreeMap<u32, Box<str>>;
 
+/// Of several spellings of one word the first by the alphabet, whatever the order of the rows.
+fn spell(spelled: &mut Spelled, word: u32, as_written: Box<str>) {
+    match spelled.entry(word) {
+        Entry::Vacant(slot) => _ = slot.insert(as_written),
+        Entry::Occupied(mut known) if as_written < *known.get() => _ = known.insert(as_written),
+        Entry::Occupied(_) => {}
+    }
+}
+
 /// Features of a row, its fold, and how it begins.
 type Sampled = (Vec<u32>, u8, Box<str>);
 
@@ -155,7 +165,7 @@ impl crate::rule::State for TextState {
             (TextState::Postings(a, odd, spelled), TextState::Postings(b, more, also)) => {
                 a.merge(b);
                 odd.merge(more);
-                spelled.extend(also);
+                also.into_iter().for_each(|(word, as_written)| spell(spelled, word, as_written));
             }
             (TextState::Windows(a, tally), TextState::Windows(b, more)) => {
                 a.merge(b);
@@ -590,12 +600,10 @@ impl Rule for TextTrigger {
                             let side = |i: Option<usize>| i.and_then(|i| row.get(i)).map_or(0, |t: &Token| t.hash);
                             let (before, after) = (side(at.checked_sub(1)), side(Some(at + len)));
                             places.push(Place { candidate, before: before as u32, after: after as u32, len: len as u8 });
-                            if len == 1 && m.nominees[candidate as usize].is_weak() && !spelled.contains_key(&candidate) {
+                            if len == 1 && m.nominees[candidate as usize].is_weak() {
                                 let (t, text) = (&row[at], reader.texts[usize::from(row[at].column)].get(i).unwrap_or_default());
-                                spelled.insert(
-                                    candidate,
-                                    text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase().into(),
-                                );
+                                let word = text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase();
+                                spell(spelled, candidate, word.into());
                             }
                         }
                     });
