@@ -227,7 +227,7 @@ impl Pairs {
         (seen as f64 + z * z / 2.0 + z * (seen as f64 + z * z / 4.0).sqrt()) / expected.max(1e-9)
     }
 
-    /// Up to three words that these rows say more often than others do.
+    /// Up to three words that these rows say more often than others do; what nearly every caption says is none.
     pub fn what_they_say(&self, rows: &[u32], but: &[u64]) -> Vec<String> {
         let mut seen: BTreeMap<u64, (u32, String)> = BTreeMap::new();
         for &i in rows {
@@ -242,14 +242,11 @@ impl Pairs {
                 seen.entry(hash).or_insert_with(|| (0, shown())).0 += 1;
             }
         }
-        let lift = |hash: u64, k: u32| {
-            let rows = self.vocabulary.get(&hash).map_or(1, |w| w.rows).max(1);
-            f64::from(k) / (f64::from(rows) * ASKED as f64 / self.texts.len().max(1) as f64).sqrt()
-        };
+        let lift = |rows: u32, k: u32| f64::from(k) / (f64::from(rows) * ASKED as f64 / self.texts.len().max(1) as f64).sqrt();
         let mut ranked: Vec<(f64, String)> = seen
             .into_iter()
             .filter(|(hash, (k, _))| *k >= 2 && !but.contains(hash))
-            .map(|(hash, (k, word))| (lift(hash, k), word))
+            .filter_map(|(hash, (k, word))| Some((lift(self.vocabulary.get(&hash)?.rows, k), word)))
             .collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         ranked.into_iter().take(3).map(|r| r.1).collect()
