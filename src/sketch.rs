@@ -6,6 +6,7 @@ pub mod exact;
 pub mod exact_sum;
 pub mod keys;
 pub mod minhash;
+pub mod rotation;
 pub mod rowset;
 pub mod tally;
 pub mod values;

@@ -1,9 +1,10 @@
 //! Duplicates that hurt: the same input under different labels ([`conflict`]), nearly the same
-//! ([`near`]), and near copies that flood a class ([`flood`]). Honest corpora are full of duplicates, so the corpus's own are the
+//! ([`near`]), be they texts, pictures or vectors ([`inputs`]), and near copies that flood a class ([`flood`]). Honest corpora are full of duplicates, so the corpus's own are the
 //! measure.
 
 mod conflict;
 mod flood;
+mod inputs;
 mod near;
 
 pub use conflict::{CONFLICT_ENTRY, Conflicts};

@@ -7,15 +7,19 @@
 //! judge    a row whose content has two labels
 //! ```
 
+use super::inputs::{self, Inputs};
 use super::near::NearConflicts;
 use super::{text_columns, texts};
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Error, Result, group_digits};
+use crate::features::image::{Images, for_each};
+use crate::features::vectors::{Vectors, has_direction, is_vector};
 use crate::rule::{Action, Built, DynRule, Entry, Findings, Group, Meta, Outcome, Round, Rule, Severity, State, Status, Step};
 use crate::sketch::minhash::mix;
 use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,11 +42,14 @@ pub const CONFLICT_ENTRY: Entry = Entry {
             (Some(label), _, _) if !text.is_empty() => Kind::Text { columns: text, label },
             (Some(label), _, _) => {
                 let features: Vec<String> = context.roles.all(Role::Feature).map(str::to_owned).collect();
-                let other = [Role::Image, Role::Embedding].iter().any(|&r| context.roles.first(r).is_some());
-                if features.is_empty() || other {
-                    return Ok(Built::not_tested("there are neither texts nor a table of features to compare"));
+                let holds =
+                    |column: &str, fits: fn(&DataType) -> bool| context.schema.field_with_name(column).is_ok_and(|f| fits(f.data_type()));
+                match (role(Role::Image), role(Role::Embedding)) {
+                    (Some(column), _) if holds(&column, Images::fits) => Kind::Image { column, label },
+                    (_, Some(column)) if holds(&column, is_vector) => Kind::Vector { column, label },
+                    (None, None) if !features.is_empty() => Kind::Table { columns: features, label },
+                    _ => return Ok(Built::not_tested("there are no texts, images, vectors or table of features to compare")),
                 }
-                Kind::Table { columns: features, label }
             }
             (None, Some(chosen), Some(rejected)) if text.contains(&chosen) && text.contains(&rejected) => {
                 let prompts = text.into_iter().filter(|c| *c != chosen && *c != rejected).collect();
@@ -51,7 +58,9 @@ pub const CONFLICT_ENTRY: Entry = Entry {
             _ => return Ok(Built::not_tested("no column has the role label, and there are no pairs of answers")),
         };
         let near = match &kind {
-            Kind::Text { columns, label } => Some(NearConflicts { columns: columns.clone(), label: label.clone() }),
+            Kind::Text { columns, label } => Some(NearConflicts { inputs: Inputs::Texts(columns.clone()), label: label.clone() }),
+            Kind::Image { column, label } => Some(NearConflicts { inputs: Inputs::Image(column.clone()), label: label.clone() }),
+            Kind::Vector { column, label } => Some(NearConflicts { inputs: Inputs::Vectors(column.clone()), label: label.clone() }),
             Kind::Table { .. } | Kind::Pairs { .. } => None,
         };
         let mut built = Built::one(Conflicts { kind });
@@ -81,6 +90,14 @@ pub(super) enum Kind {
     },
     Table {
         columns: Vec<String>,
+        label: String,
+    },
+    Image {
+        column: String,
+        label: String,
+    },
+    Vector {
+        column: String,
         label: String,
     },
     /// The same two answers, preferred one way and the other.
@@ -232,6 +249,25 @@ impl Conflicts {
                     }
                 }
             }
+            Kind::Image { column, label } => {
+                let labels = batch.column(label).map(label_text).transpose()?;
+                let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
+                for_each(batch, column, |row, image| {
+                    if let (Some(Ok(raster)), Some(name)) = (image, labels.get(row)) {
+                        f(row, raster.content(), hash_label(name), name, "");
+                    }
+                });
+            }
+            Kind::Vector { column, label } => {
+                let labels = batch.column(label).map(label_text).transpose()?;
+                let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
+                let Some(vectors) = batch.column(column).and_then(Vectors::of) else { return Ok(()) };
+                for row in 0..batch.rows() {
+                    if let (Some(x), Some(name)) = (vectors.row(row).filter(|x| has_direction(x)), labels.get(row)) {
+                        f(row, inputs::content(x), hash_label(name), name, "");
+                    }
+                }
+            }
             Kind::Pairs { prompts, chosen, rejected } => {
                 let prompts = texts(prompts, batch);
                 let pair = texts(&[chosen.clone(), rejected.clone()], batch);
@@ -281,6 +317,7 @@ impl Rule for Conflicts {
     fn columns(&self) -> Vec<String> {
         match &self.kind {
             Kind::Text { columns, label } | Kind::Table { columns, label } => columns.iter().chain([label]).cloned().collect(),
+            Kind::Image { column, label } | Kind::Vector { column, label } => vec![column.clone(), label.clone()],
             Kind::Pairs { prompts, chosen, rejected } => prompts.iter().chain([chosen, rejected]).cloned().collect(),
         }
     }

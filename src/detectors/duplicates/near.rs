@@ -1,8 +1,9 @@
 //! `conflicting-duplicates` between near copies: texts that differ in a word or two and in their
-//! label. Which of them is wrong they cannot say, and a template with one telling slot makes honest
+//! label, a picture in another size or format, vectors in nearly the same direction. Which of them is wrong they cannot say, and a template with one telling slot makes honest
 //! pairs by the thousand; so everything here is for review, and only where near copies usually agree.
 //!
 //! ```text
+//! round 0  of vectors, their centre
 //! round 1  smallest and largest label per band cell; labels of a sample of bands (do copies agree?)
 //! round 2  contents in bands with two labels, whole bands at a time
 //! finish   join contents that agree in 24 of 32 minima; groups with several labels stay
@@ -10,15 +11,15 @@
 //! ```
 
 use super::conflict::{CONFLICT, add_label, cells, code, normalise};
-use super::texts;
+use super::inputs::Inputs;
 use crate::batch::{Batch, Text};
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Result, group_digits};
 use crate::rule::{Action, Findings, Group, Meta, Outcome, Round, Rule, Severity, State, Status, Step};
 use crate::sketch::minhash::{MINIMA, Signature, mix};
+use crate::sketch::rotation::Sums;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Minima in a band: copies of similarity 0.8 share one of the eight bands in 98.5% of cases,
 /// strangers of similarity 0.1 in 0.1%.
@@ -26,8 +27,6 @@ const WIDTH: usize = 4;
 const BANDS: usize = MINIMA / WIDTH;
 /// Agreeing minima that make near copies: similarity 3/4, one or two words in twenty.
 const NEAR: usize = 24;
-/// Shorter texts are alike by chance, and one word is much of them.
-const LEAST_WORDS: u32 = 8;
 /// Contents compared within a band, those of smallest hash: the work per band is bounded.
 const PER_BAND: usize = 64;
 /// Band entries kept in round 2, whole bands of smallest hash first.
@@ -45,12 +44,14 @@ const SHOWN: usize = 60;
 
 #[derive(Debug, Clone)]
 pub struct NearConflicts {
-    pub(super) columns: Vec<String>,
+    pub(super) inputs: Inputs,
     pub(super) label: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Seen {
+    /// Of vectors, in a round before the first.
+    sums: Sums,
     rows: u64,
     low: Vec<u16>,
     high: Vec<u16>,
@@ -71,6 +72,7 @@ struct Kept {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Model {
+    centre: Vec<f32>,
     rows: u64,
     low: Vec<u16>,
     high: Vec<u16>,
@@ -93,6 +95,7 @@ struct Near {
 
 impl State for Seen {
     fn merge(&mut self, other: Self) {
+        self.sums.merge(other.sums);
         self.rows += other.rows;
         for ((low, high), (l, h)) in self.low.iter_mut().zip(&mut self.high).zip(other.low.into_iter().zip(other.high)) {
             add_label(low, high, l, h);
@@ -140,24 +143,59 @@ fn band(s: &Signature, i: usize) -> u64 {
 }
 
 impl NearConflicts {
-    /// Every row with a label and enough words: its content's hash, signature, label and first text.
-    fn each(&self, batch: &Batch, mut f: impl FnMut(usize, u64, &Signature, &str, &str)) -> Result<()> {
+    /// Every row with a label that can be compared: its content's hash, signature, label and how it begins.
+    fn each(&self, batch: &Batch, centre: &[f32], mut f: impl FnMut(usize, u64, &Signature, &str, &str)) -> Result<()> {
         let labels = batch.column(&self.label).map(label_text).transpose()?;
         let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
-        let texts = texts(&self.columns, batch);
-        let mut scratch = String::new();
-        for row in 0..batch.rows() {
-            let Some(name) = labels.get(row) else { continue };
-            let of = || texts.iter().map(|t| t.as_ref().and_then(|t| t.get(row)));
-            let Some(s) = Signature::of(of()).filter(|s| s.words >= LEAST_WORDS) else { continue };
-            let content = of().fold(0, |hash, text| {
-                normalise(text.unwrap_or_default(), &mut scratch);
-                xxh3_64_with_seed(scratch.as_bytes(), hash)
-            });
-            f(row, content, &s, name, of().flatten().find(|t| !t.trim().is_empty()).unwrap_or_default());
-        }
+        self.inputs.each(batch, centre, |row, content, signature, shown| {
+            if let Some(name) = labels.get(row) {
+                f(row, content, signature, name, shown);
+            }
+        });
         Ok(())
     }
+
+    /// Labels per band cell and in a sample of the bands.
+    fn count(&self, centre: &[f32], state: &mut Seen, batch: &Batch) -> Result<()> {
+        let half = state.low.len() / 2;
+        self.each(batch, centre, |_, _, s, name, _| {
+            let label = hash_label(name);
+            state.rows += 1;
+            if let Some(known) = state.names.get_mut(&label) {
+                known.1 += 1;
+            } else if has_room(&state.names, &label, LABELS + 1) {
+                state.names.insert(label, (name.to_owned(), 1));
+                shrink(&mut state.names, LABELS + 1);
+            }
+            let code = code(label);
+            for i in 0..BANDS {
+                let band = band(s, i);
+                for cell in cells(band, half) {
+                    add_label(&mut state.low[cell], &mut state.high[cell], code, code);
+                }
+                if has_room(&state.sample, &band, SAMPLE) {
+                    *state.sample.entry(band).or_default().entry(label).or_default() += 1;
+                    shrink(&mut state.sample, SAMPLE);
+                }
+            }
+        })
+    }
+
+    fn stage<'m>(&self, model: Option<&'m Model>) -> Stage<'m> {
+        match model {
+            None if self.inputs.have_centre() => Stage::Centre,
+            None => Stage::Cells(&[]),
+            Some(model) if model.low.is_empty() => Stage::Cells(&model.centre),
+            Some(model) => Stage::Contents(model),
+        }
+    }
+}
+
+/// What a round looks for.
+enum Stage<'m> {
+    Centre,
+    Cells(&'m [f32]),
+    Contents(&'m Model),
 }
 
 impl Rule for NearConflicts {
@@ -166,44 +204,28 @@ impl Rule for NearConflicts {
     type Model = Model;
 
     fn columns(&self) -> Vec<String> {
-        self.columns.iter().chain([&self.label]).cloned().collect()
+        self.inputs.columns().into_iter().chain([self.label.clone()]).collect()
     }
 
     fn start(&self, round: &Round<'_, Model>) -> Seen {
         // Two cells per band up to half a million rows; fuller tables send more rows to round 2.
         let half = round.plan.rows.saturating_mul(2 * BANDS as u64).next_power_of_two().clamp(1 << 12, 1 << 23) as usize;
-        let cells = if round.number == 1 { 2 * half } else { 0 };
+        let cells = if matches!(self.stage(round.model), Stage::Cells(_)) { 2 * half } else { 0 };
         let (names, sample, kept) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Seen { rows: 0, low: vec![0; cells], high: vec![0; cells], names, sample, kept }
+        Seen { sums: Sums::default(), rows: 0, low: vec![0; cells], high: vec![0; cells], names, sample, kept }
     }
 
     fn observe(&self, round: &Round<'_, Model>, state: &mut Seen, batch: &Batch) -> Result<()> {
-        let Some(model) = round.model else {
-            let half = state.low.len() / 2;
-            return self.each(batch, |_, _, s, name, _| {
-                let label = hash_label(name);
-                state.rows += 1;
-                if let Some(known) = state.names.get_mut(&label) {
-                    known.1 += 1;
-                } else if has_room(&state.names, &label, LABELS + 1) {
-                    state.names.insert(label, (name.to_owned(), 1));
-                    shrink(&mut state.names, LABELS + 1);
-                }
-                let code = code(label);
-                for i in 0..BANDS {
-                    let band = band(s, i);
-                    for cell in cells(band, half) {
-                        add_label(&mut state.low[cell], &mut state.high[cell], code, code);
-                    }
-                    if has_room(&state.sample, &band, SAMPLE) {
-                        *state.sample.entry(band).or_default().entry(label).or_default() += 1;
-                        shrink(&mut state.sample, SAMPLE);
-                    }
-                }
-            });
+        let model = match self.stage(round.model) {
+            Stage::Centre => {
+                self.inputs.sum(batch, &mut state.sums);
+                return Ok(());
+            }
+            Stage::Cells(centre) => return self.count(centre, state, batch),
+            Stage::Contents(model) => model,
         };
         let half = model.low.len() / 2;
-        self.each(batch, |_, content, s, name, shown| {
+        self.each(batch, &model.centre, |_, content, s, name, shown| {
             for i in 0..BANDS {
                 let key = (band(s, i), content);
                 if cells(key.0, half).into_iter().any(|c| model.low[c] == model.high[c]) || !has_room(&state.kept, &key, KEPT) {
@@ -221,8 +243,14 @@ impl Rule for NearConflicts {
     }
 
     fn finish(&self, round: &Round<'_, Model>, state: Seen) -> Result<Step<Model>> {
-        let Some(before) = round.model else {
-            let mut model = Model { rows: state.rows, ..Model::default() };
+        let before = match self.stage(round.model) {
+            Stage::Contents(model) => Some(model),
+            Stage::Cells(_) => None,
+            Stage::Centre => return Ok(Step::Again(Model { centre: state.sums.centre(), ..Model::default() })),
+        };
+        let Some(before) = before else {
+            let centre = round.model.map(|m| m.centre.clone()).unwrap_or_default();
+            let mut model = Model { rows: state.rows, centre, ..Model::default() };
             if state.names.len() > LABELS {
                 model.silent = Some(format!("the label has more than {LABELS} values: not a class"));
                 return Ok(Step::Done(model));
@@ -240,10 +268,19 @@ impl Rule for NearConflicts {
             }
             return Ok(Step::Done(model));
         };
-        let mut model = Model { rows: before.rows, names: before.names.clone(), cut: state.kept.len() >= KEPT, ..Model::default() };
-        model.join(&state.kept);
+        let mut model = Model {
+            centre: before.centre.clone(),
+            rows: before.rows,
+            names: before.names.clone(),
+            cut: state.kept.len() >= KEPT,
+            ..Model::default()
+        };
+        model.join(&state.kept, self.inputs.name());
         if model.conflicting_rows as f64 > NATURAL * model.rows as f64 {
-            model.silent = Some(format!("more than {}% of the rows: a slot of a template decides the label", NATURAL * 100.0));
+            model.silent = Some(format!(
+                "more than {}% of the rows: here the label hangs on what copies differ in, such as the slot of a template",
+                NATURAL * 100.0
+            ));
         }
         Ok(Step::Done(model))
     }
@@ -291,7 +328,7 @@ impl Rule for NearConflicts {
     }
 
     fn judge(&self, model: &Model, batch: &Batch, out: &mut Findings) -> Result<()> {
-        self.each(batch, |row, content, _, name, _| {
+        self.each(batch, &model.centre, |row, content, _, name, _| {
             let Some(group) = model.members.get(&content).and_then(|&g| model.groups.get(g as usize)) else { return };
             let all: u64 = group.labels.values().sum();
             let mine = group.labels.get(&hash_label(name)).copied().unwrap_or(0);
@@ -327,7 +364,7 @@ fn disagreement(seen: &Seen) -> f64 {
 impl Model {
     /// Joins the kept contents that are near copies, and keeps the groups with several labels. A
     /// content that has several labels itself is the exact rule's matter and joins nothing.
-    fn join(&mut self, kept: &BTreeMap<(u64, u64), Kept>) {
+    fn join(&mut self, kept: &BTreeMap<(u64, u64), Kept>, kind: &str) {
         let mut contents: BTreeMap<u64, &Kept> = BTreeMap::new();
         for ((_, content), k) in kept {
             if k.labels.len() == 1 {
@@ -371,7 +408,11 @@ impl Model {
                 continue;
             }
             let (first, shown) = (list[members[0]].0, &list[members[0]].1.shown);
-            let near = Near { key: format!("near input {first:016x}: {shown}"), message: self.describe(&labels), labels };
+            let near = Near {
+                key: if shown.is_empty() { format!("near {kind} {first:016x}") } else { format!("near {kind} {first:016x}: {shown}") },
+                message: self.describe(&labels),
+                labels,
+            };
             found.push((first, near, members.iter().map(|&i| list[i].0).collect()));
         }
         let rows = |near: &Near| near.labels.values().sum::<u64>();

@@ -257,7 +257,7 @@ fn no_split_changes_a_byte() {
 }
 
 fn near_conflicts() -> Box<dyn DynRule> {
-    Box::new(near::NearConflicts { columns: vec!["text".into()], label: "mood".into() })
+    Box::new(near::NearConflicts { inputs: inputs::Inputs::Texts(vec!["text".into()]), label: "mood".into() })
 }
 
 /// A sentence long enough that one changed word leaves it alike.
@@ -314,4 +314,97 @@ fn no_rows_one_row_and_no_labels_have_no_near_conflict() {
     }
     let texts = vec![Some(SEED.to_owned()), Some(SEED.to_owned())];
     assert!(run(near_conflicts(), &table(&[("text", texts), ("mood", vec![None, None])])).1.is_empty());
+}
+
+/// 400 things of two labels; every fifth has a near copy, and every fiftieth one with the other label. The data, and
+/// the rows in conflict.
+fn pairs(column: impl Fn(&[(u64, bool)]) -> arrow::array::ArrayRef) -> (RecordBatch, Vec<u64>) {
+    let (mut rows, mut labels, mut conflicting) = (Vec::new(), Vec::new(), Vec::new());
+    for i in 0..400u64 {
+        rows.push((i, false));
+        labels.push(if i % 2 == 0 { "even" } else { "odd" });
+        if i % 5 == 0 {
+            let wrong = i % 50 == 0;
+            if wrong {
+                conflicting.extend([rows.len() as u64 - 1, rows.len() as u64]);
+            }
+            rows.push((i, true));
+            labels.push(if (i % 2 == 0) != wrong { "even" } else { "odd" });
+        }
+    }
+    let labels: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(labels));
+    (RecordBatch::try_from_iter([("thing", column(&rows)), ("mood", labels)]).unwrap(), conflicting)
+}
+
+fn finds(rule: &dyn Fn() -> Box<dyn DynRule>, data: &RecordBatch, conflicting: &[u64]) {
+    let (outcome, lines) = run(rule(), data);
+    let found: Vec<u64> = lines.iter().map(|l| l.0).collect();
+    assert_eq!(found, conflicting, "{}", outcome.message);
+    assert!(lines.iter().all(|l| l.1 == Action::Review));
+    assert_eq!(run_split(rule(), data, 3, 7, 5).1, lines);
+}
+
+/// A picture of its own for every number; a copy has another size.
+fn picture(number: u64, copy: bool) -> Vec<u8> {
+    let side = if copy { 44 } else { 32 };
+    let mut dice = Dice::new(number);
+    let waves: Vec<[f32; 3]> = (0..6).map(|_| std::array::from_fn(|_| dice.roll(1000) as f32 / 100.0)).collect();
+    let level = |x: u32, y: u32| {
+        let (x, y) = ((x as f32 + 0.5) / side as f32, (y as f32 + 0.5) / side as f32);
+        (128.0 + waves.iter().map(|w| 18.0 * (w[0] * x + w[1] * y + w[2]).sin()).sum::<f32>()) as u8
+    };
+    let mut png = std::io::Cursor::new(Vec::new());
+    let image = image::GrayImage::from_fn(side, side, |x, y| image::Luma([level(x, y)]));
+    image::DynamicImage::ImageLuma8(image).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+/// A vector of its own for every number, far from zero as embeddings are; a copy is 3 degrees off.
+fn vector(number: u64, copy: bool) -> Vec<Option<f32>> {
+    let (mut dice, mut other) = (Dice::new(number), Dice::new(number + 1000));
+    let noise = |dice: &mut Dice| (0..4).map(|_| dice.roll(1000) as f32 / 1000.0).sum::<f32>() - 2.0;
+    (0..96).map(|_| Some(4.0 + noise(&mut dice) + if copy { 0.05 * noise(&mut other) } else { 0.0 })).collect()
+}
+
+#[test]
+fn pictures_in_another_size_with_another_label_are_listed() {
+    let (data, conflicting) = pairs(|rows| {
+        let files: Vec<Vec<u8>> = rows.iter().map(|(n, copy)| picture(*n, *copy)).collect();
+        std::sync::Arc::new(arrow::array::BinaryArray::from_iter_values(files))
+    });
+    finds(&|| Box::new(near::NearConflicts { inputs: inputs::Inputs::Image("thing".into()), label: "mood".into() }), &data, &conflicting);
+}
+
+#[test]
+fn vectors_in_nearly_the_same_direction_with_another_label_are_listed() {
+    let (data, conflicting) = pairs(|rows| {
+        let rows = rows.iter().map(|(n, copy)| Some(vector(*n, *copy)));
+        std::sync::Arc::new(arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Float32Type, _, _>(rows))
+    });
+    finds(&|| Box::new(near::NearConflicts { inputs: inputs::Inputs::Vectors("thing".into()), label: "mood".into() }), &data, &conflicting);
+}
+
+#[test]
+fn the_same_picture_or_vector_under_two_labels_is_listed_by_the_exact_rule() {
+    let image = |number| picture(number, false);
+    let column: arrow::array::ArrayRef =
+        std::sync::Arc::new(arrow::array::BinaryArray::from_iter_values([image(1), image(2), image(1), image(3), b"no image".to_vec()]));
+    let labels: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(vec!["a", "b", "b", "a", "a"]));
+    let data = RecordBatch::try_from_iter([("thing", column), ("mood", labels.clone())]).unwrap();
+    let kind = || Kind::Image { column: "thing".into(), label: "mood".into() };
+    let found = |rule, data: &RecordBatch| run(rule, data).1.iter().map(|l| l.0).collect::<Vec<u64>>();
+    // Two of five rows are more than a tenth: several opinions.
+    assert!(found(Box::new(Conflicts { kind: kind() }), &data).is_empty());
+    let many: Vec<Vec<u8>> = (0..30).map(|i| image(if i == 20 { 4 } else { i })).collect();
+    let column: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::BinaryArray::from_iter_values(many));
+    let labels: arrow::array::ArrayRef =
+        std::sync::Arc::new(arrow::array::StringArray::from_iter_values((0..30).map(|i| if i == 20 { "b" } else { "a" })));
+    let data = RecordBatch::try_from_iter([("thing", column), ("mood", labels.clone())]).unwrap();
+    assert_eq!(found(Box::new(Conflicts { kind: kind() }), &data), [4, 20]);
+    let vectors = (0..30).map(|i| Some(if i > 27 { vec![Some(0.0); 96] } else { vector(if i == 20 { 4 } else { i }, false) }));
+    let column: arrow::array::ArrayRef =
+        std::sync::Arc::new(arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Float32Type, _, _>(vectors));
+    let data = RecordBatch::try_from_iter([("thing", column), ("mood", labels)]).unwrap();
+    let kind = Kind::Vector { column: "thing".into(), label: "mood".into() };
+    assert_eq!(found(Box::new(Conflicts { kind }), &data), [4, 20]);
 }

@@ -1,0 +1,96 @@
+//! What is compared when copies are looked for: the texts of a row, its picture, or its vector.
+
+use super::conflict::normalise;
+use super::texts;
+use crate::batch::Batch;
+use crate::features::image::for_each;
+use crate::features::image::likeness::likeness;
+use crate::features::vectors::{Vectors, folded, has_direction};
+use crate::sketch::minhash::Signature;
+use crate::sketch::rotation::{self, Sums};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// Shorter texts are alike by chance, and one word is much of them.
+const LEAST_WORDS: u32 = 8;
+/// Wider vectors are folded.
+const WIDTH: usize = 512;
+
+#[derive(Debug, Clone)]
+pub enum Inputs {
+    Texts(Vec<String>),
+    Image(String),
+    Vectors(String),
+}
+
+impl Inputs {
+    pub fn columns(&self) -> Vec<String> {
+        match self {
+            Inputs::Texts(columns) => columns.clone(),
+            Inputs::Image(column) | Inputs::Vectors(column) => vec![column.clone()],
+        }
+    }
+    /// Whether likeness is seen from the centre of all, which has to be found first.
+    pub fn have_centre(&self) -> bool {
+        matches!(self, Inputs::Vectors(_))
+    }
+    /// What rows of the same input are called, for a person.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Inputs::Texts(_) => "input",
+            Inputs::Image(_) => "picture",
+            Inputs::Vectors(_) => "vector",
+        }
+    }
+
+    pub fn sum(&self, batch: &Batch, sums: &mut Sums) {
+        let Inputs::Vectors(column) = self else { return };
+        each_vector(batch, column, |_, x, _| sums.add(x));
+    }
+
+    /// Calls `f` with every row that can be compared: its number, its content's hash, its signature and how it begins.
+    pub fn each(&self, batch: &Batch, centre: &[f32], mut f: impl FnMut(usize, u64, &Signature, &str)) {
+        match self {
+            Inputs::Texts(columns) => {
+                let texts = texts(columns, batch);
+                let mut scratch = String::new();
+                for row in 0..batch.rows() {
+                    let of = || texts.iter().map(|t| t.as_ref().and_then(|t| t.get(row)));
+                    let Some(s) = Signature::of(of()).filter(|s| s.words >= LEAST_WORDS) else { continue };
+                    let content = of().fold(0, |hash, text| {
+                        normalise(text.unwrap_or_default(), &mut scratch);
+                        xxh3_64_with_seed(scratch.as_bytes(), hash)
+                    });
+                    f(row, content, &s, of().flatten().find(|t| !t.trim().is_empty()).unwrap_or_default());
+                }
+            }
+            Inputs::Image(column) => for_each(batch, column, |row, image| {
+                let Some(Ok(raster)) = image else { return };
+                let content = raster.content();
+                if let Some(s) = rotation::signature(&likeness(raster), content) {
+                    f(row, content, &s, "");
+                }
+            }),
+            Inputs::Vectors(column) => each_vector(batch, column, |row, x, content| {
+                if let Some(s) = rotation::about(centre, x).and_then(|x| rotation::signature(&x, content)) {
+                    f(row, content, &s, "");
+                }
+            }),
+        }
+    }
+}
+
+/// Every vector with a direction, folded where it is wide, and the hash of its numbers.
+fn each_vector(batch: &Batch, column: &str, mut f: impl FnMut(usize, &[f32], u64)) {
+    let Some(vectors) = batch.column(column).and_then(Vectors::of) else { return };
+    for row in 0..batch.rows() {
+        if let Some(x) = vectors.row(row).filter(|x| has_direction(x)) {
+            f(row, &folded(x, WIDTH, 0), content(x));
+        }
+    }
+}
+
+/// Equal numbers, equal hashes: a negative zero is a zero.
+pub fn content(x: &[f32]) -> u64 {
+    let bytes: Vec<u8> = x.iter().flat_map(|v| (v + 0.0).to_le_bytes()).collect();
+    xxh3_64(&bytes)
+}
