@@ -25,8 +25,6 @@ use std::collections::BTreeMap;
 /// strangers of similarity 0.1 in 0.1%.
 const WIDTH: usize = 4;
 const BANDS: usize = MINIMA / WIDTH;
-/// Agreeing minima that make near copies: similarity 3/4, one or two words in twenty.
-const NEAR: usize = 24;
 /// Contents compared within a band, those of smallest hash: the work per band is bounded.
 const PER_BAND: usize = 64;
 /// Band entries kept in round 2, whole bands of smallest hash first.
@@ -173,8 +171,10 @@ impl NearConflicts {
                 for cell in cells(band, half) {
                     add_label(&mut state.low[cell], &mut state.high[cell], code, code);
                 }
-                if has_room(&state.sample, &band, SAMPLE) {
-                    *state.sample.entry(band).or_default().entry(label).or_default() += 1;
+            }
+            for key in self.inputs.samples(s, (0..BANDS).map(|i| band(s, i))) {
+                if has_room(&state.sample, &key, SAMPLE) {
+                    *state.sample.entry(key).or_default().entry(label).or_default() += 1;
                     shrink(&mut state.sample, SAMPLE);
                 }
             }
@@ -275,7 +275,7 @@ impl Rule for NearConflicts {
             cut: state.kept.len() >= KEPT,
             ..Model::default()
         };
-        model.join(&state.kept, self.inputs.name());
+        model.join(&state.kept, &self.inputs);
         if model.conflicting_rows as f64 > NATURAL * model.rows as f64 {
             model.silent = Some(format!(
                 "more than {}% of the rows: here the label hangs on what copies differ in, such as the slot of a template",
@@ -364,7 +364,8 @@ fn disagreement(seen: &Seen) -> f64 {
 impl Model {
     /// Joins the kept contents that are near copies, and keeps the groups with several labels. A
     /// content that has several labels itself is the exact rule's matter and joins nothing.
-    fn join(&mut self, kept: &BTreeMap<(u64, u64), Kept>, kind: &str) {
+    fn join(&mut self, kept: &BTreeMap<(u64, u64), Kept>, inputs: &Inputs) {
+        let (near, kind) = (inputs.near(), inputs.name());
         let mut contents: BTreeMap<u64, &Kept> = BTreeMap::new();
         for ((_, content), k) in kept {
             if k.labels.len() == 1 {
@@ -386,7 +387,7 @@ impl Model {
                 bucket.iter().filter_map(|(_, c)| Some((*index.get(c)?, *contents.get(c)?))).take(PER_BAND).collect();
             for (at, (i, a)) in members.iter().enumerate() {
                 for (j, b) in &members[at + 1..] {
-                    if a.signature.agreement(&b.signature.minima) >= NEAR {
+                    if a.signature.agreement(&b.signature.minima) >= near {
                         let (x, y) = (root(&mut parent, *i), root(&mut parent, *j));
                         parent[x.max(y)] = x.min(y);
                     }
