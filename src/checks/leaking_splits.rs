@@ -27,7 +27,7 @@ is a rule of its own, so a row leaks when its id *or* its text does. The splits 
 
 **How it is computed.** Keys compare as in `unique`: exactly, by a 128-bit hash, NaN equals NaN and -0.0 is 0.0; the hashes are
 sorted on disk when they outgrow the memory, so the answer holds for any number of rows. A row with a null key or a null split is
-not tested. A key that is a text
+not tested. A key that is a text or an image
 (by the role of its column) leaks by near copies too, which are rules of their own; see C138 for what is near. `near: false` leaves
 that out.
 
@@ -84,7 +84,8 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                     let title = if listed.len() == 1 && rule.name.is_some() { title.clone() } else { format!("{title}: {}", key.name) };
                     let wrong = Wrong::having(&format!("a {} that stands in another split too", key.name));
                     let evidence = format!("the same {} stands in another split", key.name);
-                    if *near && Text::reads(&key.kind) && ctx.roles.columns.iter().any(|(n, r)| *n == key.name && r.is_text()) {
+                    let is_text = Text::reads(&key.kind) && ctx.roles.of(&key.name).is_some_and(Role::is_text);
+                    if *near && (is_text || near_copies::are_pictures(ctx, &key)) {
                         let title = format!("{title}, near copies");
                         let wrong = Wrong::having(&format!("a {} of which a near copy stands in another split", key.name));
                         let evidence = format!("nearly the same {} stands in another split", key.name);

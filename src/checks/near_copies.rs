@@ -1,4 +1,4 @@
-//! C138, and the near half of C134: rows of which nearly the same stands elsewhere, for any number
+//! C138, and the near half of C134: rows of which nearly the same text or picture stands elsewhere, for any number
 //! of rows. MinHash in bands (Broder 1997), each entry with a b-bit sketch of its whole signature (Li and
 //! König 2010), so that one external sort both finds and compares the candidates.
 //!
@@ -14,11 +14,14 @@ use super::row::{Clause, Tally, Wrong};
 use super::scope::Scope;
 use crate::batch::{Batch, RowId, Text};
 use crate::contract::dataset_rules::DatasetRule;
-use crate::contract::{RuleKind, types};
+use crate::contract::{Role, RuleKind, types};
 use crate::error::{Diagnostic, Error, Result};
+use crate::features::image::likeness::likeness;
+use crate::features::image::{Images, for_each};
 use crate::rule::{Built, Context, Entry, Findings, Meta, Outcome, Round, Rule, Step};
 use crate::sketch::keys::{self, Keys};
 use crate::sketch::minhash::{MINIMA, Signature, mix};
+use crate::sketch::rotation;
 use crate::sketch::rowset::RowSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,7 +38,8 @@ Fails when more than `max` of the rows have a near copy in another row of the da
     - near_duplicates: {max: 1%}
     - near_duplicates: {columns: [title, body], max: 0.5%}
 
-Without `columns` they are those with the role of a text (text, prompt, response, chosen, rejected), compared together.
+Without `columns` they are those with the role of a text (text, prompt, response, chosen, rejected), compared together; without texts
+it is the column with `role: image`.
 
 **Why it hurts a model.** What stands there a hundred times with one word changed is learnt by heart, and counts a hundred times. Floods
 of near copies are how an attacker gives weight to a few rows.
@@ -47,7 +51,9 @@ words (characters in scripts without spaces), of the first 1,024 words. Two rows
 eight words are near copies when their words are the same. Every row that has a copy counts, on both sides. The signatures are
 sorted on disk when they outgrow the memory, nine entries of 36 bytes per row. Where more than 256 different texts share a band of
 four minima, 256 of them are compared there; copies that are the same word by word are found all the same. Rows without a
-word are not tested.
+word are not tested. Images are compared by the slopes of brightness and colour on a grid of 16 x 16, by random projections whose signs
+take the place of the minima: another size, format or compression of a picture is a near copy of it (about 10 degrees between the slopes), a
+crop is not. Images that do not decode or are plain are not tested.
 
 **Example.** `Order 17 was late again, and nobody called me back about it.` beside the same with `Order 18`.
 
@@ -72,7 +78,8 @@ const PER_BAND: usize = 256;
 
 pub struct NearCopies<A> {
     clause: Clause,
-    texts: Vec<Cells>,
+    /// Texts, or one column of pictures.
+    inputs: Vec<Cells>,
     /// Copies within one of its values are no matter.
     split: Option<Cells>,
     memory: u64,
@@ -212,26 +219,37 @@ impl<A: About> Rule for NearCopies<A> {
         Seen::new(self.memory)
     }
     fn observe(&self, _: &Round<'_, Copies>, state: &mut Seen, batch: &Batch) -> Result<()> {
-        let arrays = self.texts.iter().map(|c| c.of(batch)).collect::<Result<Vec<_>>>()?;
-        let gone = || Error::internal("a column of texts was not delivered as one");
-        let texts = arrays.iter().map(|a| Text::of(a.as_ref()).ok_or_else(gone)).collect::<Result<Vec<_>>>()?;
         let splits = match &self.split {
             None => None,
             Some(split) => Some(hashes(&split.of(batch)?)?),
         };
-        for i in 0..batch.rows() {
+        let mut add = |i: usize, signature: Signature| {
             let split = match &splits {
                 None => 0,
                 Some(splits) => match splits[i] {
                     Some(split) => split as u32,
-                    None => continue,
+                    None => return Ok(()),
                 },
             };
-            let Some(signature) = Signature::of(texts.iter().map(|t| t.get(i))) else { continue };
             state.tested += 1;
-            entries(&signature, batch.row_id(i), split, &mut |e| state.keys.push(e))?;
+            entries(&signature, batch.row_id(i), split, &mut |e| state.keys.push(e))
+        };
+        if let [pictures] = self.inputs.as_slice()
+            && Images::fits(&pictures.kind)
+        {
+            let mut done = Ok(());
+            for_each(batch, &pictures.name, |i, image| {
+                let Some(Ok(raster)) = image else { return };
+                if let (Ok(()), Some(signature)) = (&done, rotation::signature(&likeness(raster), raster.content())) {
+                    done = add(i, signature);
+                }
+            });
+            return done;
         }
-        Ok(())
+        let arrays = self.inputs.iter().map(|c| c.of(batch)).collect::<Result<Vec<_>>>()?;
+        let gone = || Error::internal("a column of texts was not delivered as one");
+        let texts = arrays.iter().map(|a| Text::of(a.as_ref()).ok_or_else(gone)).collect::<Result<Vec<_>>>()?;
+        (0..batch.rows()).try_for_each(|i| Signature::of(texts.iter().map(|t| t.get(i))).map_or(Ok(()), |s| add(i, s)))
     }
     fn finish(&self, _: &Round<'_, Copies>, mut state: Seen) -> Result<Step<Copies>> {
         Ok(Step::Done(Copies::of(state.tested, &mut state.keys, self.split.is_some())?))
@@ -248,9 +266,14 @@ impl<A: About> Rule for NearCopies<A> {
     }
 }
 
-/// Near copies of one text in two splits.
-pub fn across<A: About>(clause: Clause, text: Cells, split: Cells, memory: u64) -> NearCopies<A> {
-    NearCopies { clause, texts: vec![text], split: Some(split), memory, about: PhantomData }
+/// Near copies of one text or picture in two splits.
+pub fn across<A: About>(clause: Clause, input: Cells, split: Cells, memory: u64) -> NearCopies<A> {
+    NearCopies { clause, inputs: vec![input], split: Some(split), memory, about: PhantomData }
+}
+
+/// Whether a column can be compared by its pictures.
+pub fn are_pictures(ctx: &Context<'_>, cells: &Cells) -> bool {
+    Images::fits(&cells.kind) && ctx.roles.of(&cells.name) == Some(Role::Image)
 }
 
 struct Anywhere;
@@ -268,9 +291,13 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
         let title = rule.name.clone().unwrap_or_else(|| "near_duplicates".into());
         let texts = if columns.is_empty() {
             let held = ctx.roles.columns.iter().filter(|(_, role)| role.is_text());
-            let held: Vec<Cells> = held.filter_map(|(name, _)| Cells::find(ctx, name)).filter(|c| Text::reads(&c.kind)).collect();
+            let mut held: Vec<Cells> = held.filter_map(|(name, _)| Cells::find(ctx, name)).filter(|c| Text::reads(&c.kind)).collect();
             if held.is_empty() {
-                let d = Diagnostic::new("C008", "near_duplicates needs texts, and no column of strings has such a role").at(rule.span);
+                let pictures = ctx.roles.first(Role::Image).and_then(|name| Cells::find(ctx, name));
+                held.extend(pictures.filter(|c| are_pictures(ctx, c)));
+            }
+            if held.is_empty() {
+                let d = Diagnostic::new("C008", "near_duplicates needs texts or images, and no column has such a role").at(rule.span);
                 errors.push(d.help("name them: `near_duplicates: {columns: [NAME], max: 1%}`"));
                 continue;
             }
@@ -281,8 +308,10 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
                 None => continue,
             }
         };
-        if let Some(c) = texts.iter().find(|c| !Text::reads(&c.kind)) {
-            let message = format!("near_duplicates compares texts; `{}` is {}", c.name, types::name(&c.kind));
+        let one_of_pictures = texts.len() == 1 && texts.iter().all(|c| are_pictures(ctx, c));
+        if let Some(c) = texts.iter().find(|c| !one_of_pictures && !Text::reads(&c.kind)) {
+            let message =
+                format!("near_duplicates compares texts, or one column with `role: image`; `{}` is {}", c.name, types::name(&c.kind));
             errors.push(Diagnostic::new("C004", message).at(rule.span));
             continue;
         }
@@ -294,7 +323,7 @@ fn build(ctx: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
     }
     let memory = memory(ctx, found.len());
     for (scope, clause, texts) in found {
-        scope.push(&mut built, NearCopies::<Anywhere> { clause, texts, split: None, memory, about: PhantomData });
+        scope.push(&mut built, NearCopies::<Anywhere> { clause, inputs: texts, split: None, memory, about: PhantomData });
     }
     if errors.is_empty() { Ok(built) } else { Err(errors) }
 }

@@ -32,7 +32,8 @@ pub fn signature(x: &[f32], exact: u64) -> Option<Signature> {
     }
     let mut minima = [0u32; MINIMA];
     for (place, signs) in minima.iter_mut().zip(v.chunks_exact(SIGNS)) {
-        *place = signs.iter().fold(0, |p, v| p << 1 | u32::from(*v > 0.0));
+        // Mixed, so that any bits of two places agree by chance alone unless all their signs do.
+        *place = mix(signs.iter().fold(0, |p, v| p << 1 | u64::from(*v > 0.0))) as u32;
     }
     Some(Signature { minima, words: u32::MAX, exact })
 }

@@ -8,6 +8,7 @@
 //! * `decisions`: what people decided about rows holds wherever the rows stand.
 //! * `degenerate`: data at the edge of what statistics are defined for gets an answer.
 //! * `hostile`: broken and malicious input ends in the right finding or in an error that names the file.
+//! * `pictures`: copies of pictures are found in another size and format.
 //! * `interrupt`: a killed run leaves nothing half-written.
 
 mod decisions;
@@ -15,6 +16,7 @@ mod degenerate;
 mod hostile;
 mod interrupt;
 mod laws;
+mod pictures;
 mod readme;
 mod samples;
 mod semantics;
