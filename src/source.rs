@@ -20,6 +20,7 @@ mod nesting;
 mod page;
 mod parquet;
 mod paths;
+mod portion;
 mod schema;
 #[cfg(test)]
 mod tests;

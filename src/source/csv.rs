@@ -208,7 +208,7 @@ impl CsvTable {
             return Err(Error::data(path, "the file holds no record, not even a header")
                 .help("write the file again, or take it out of the dataset"));
         }
-        text.seal(rows, &hash);
+        text.seal(rows, window.offset, &hash);
         Ok(CsvTable { text, dialect, header, names, kinds, fields: Vec::new() })
     }
 

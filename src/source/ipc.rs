@@ -4,6 +4,7 @@
 
 use super::divide::{Content, Halves, create, decoded, halve, seal, written};
 use super::guard::{Stamp, guarded};
+use super::portion::Portion;
 use super::{Rows, Table, schema};
 use crate::error::{Error, Result};
 use arrow::array::RecordBatch;
@@ -16,7 +17,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-const SHARD_ROWS: u64 = 256 * 1024;
+const STREAM_PIECES: u64 = 8;
 
 pub(super) struct IpcTable {
     path: PathBuf,
@@ -245,19 +246,13 @@ impl Table for IpcTable {
     /// Whole record batches, joined when small. A stream can only be read from its start, so the
     /// pieces of one are few.
     fn shards(&self) -> Vec<(u64, u64)> {
-        let least = if self.stream { SHARD_ROWS.max(self.rows() / 8) } else { SHARD_ROWS };
-        let mut shards = Vec::new();
-        let mut first = 0;
-        for end in self.starts.iter().skip(1) {
-            if end - first >= least {
-                shards.push((first, end - first));
-                first = *end;
-            }
+        let mut portion = Portion::of(self.rows(), self.bytes());
+        if self.stream {
+            portion = Portion { rows: portion.rows.max(self.rows() / STREAM_PIECES), bytes: u64::MAX };
         }
-        if self.rows() > first {
-            shards.push((first, self.rows() - first));
-        }
-        shards
+        // Record batches are taken to be alike: what each of them holds is not in the footer.
+        let bytes = |rows: u64| (u128::from(self.bytes()) * u128::from(rows) / u128::from(self.rows().max(1))) as u64;
+        portion.join(self.starts.windows(2).map(|s| (s[0], s[1] - s[0], bytes(s[1] - s[0]))))
     }
 
     /// In the file's own form (file or stream), compression and record batches.

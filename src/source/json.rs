@@ -473,7 +473,7 @@ impl JsonTable {
                 rows += 1;
                 options.check_stop()?;
             }
-            text.seal(rows, &hash);
+            text.seal(rows, window.offset, &hash);
             Ok(JsonTable { text, shape, fields: Vec::new(), declared: Vec::new() })
         })
     }

@@ -5,6 +5,7 @@
 use super::divide::{Content, Halves, decoded};
 use super::guard::{Stamp, guarded};
 use super::page;
+use super::portion::Portion;
 use super::schema;
 use super::{Rows, Table};
 use crate::batch::MAX_ROWS;
@@ -21,10 +22,6 @@ use std::io::{BufReader, Chain, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Enough rows to make the opening of a shard cheap, few enough that two cores share a small file.
-const SHARD_ROWS: u64 = 256 * 1024;
-/// Decoded bytes of a shard, roughly: long texts and embeddings make shorter shards.
-const SHARD_BYTES: u64 = 128 << 20;
 /// Every piece of a split row group walks over the pages before it, so pieces are few. With lists
 /// the skipped pages must even be decoded.
 const MAX_PIECES: u64 = 16;
@@ -227,33 +224,17 @@ impl Table for ParquetTable {
     fn shards(&self) -> Vec<(u64, u64)> {
         let nested = self.metadata.parquet_schema().columns().iter().any(|c| c.max_rep_level() > 0);
         let max_pieces = if nested { MAX_PIECES_NESTED } else { MAX_PIECES };
-        let mut shards = Vec::new();
-        // A run of small row groups that is not yet a shard: first row, rows, bytes.
-        let (mut first, mut rows, mut bytes) = (0, 0, 0u64);
-        for (i, group) in self.metadata.metadata().row_groups().iter().enumerate() {
-            let size = u64::try_from(group.total_byte_size()).unwrap_or(0);
-            let n = self.starts[i + 1] - self.starts[i];
-            if rows > 0 && (rows + n > SHARD_ROWS || bytes.saturating_add(size) > SHARD_BYTES) {
-                shards.push((first, rows));
-                (first, rows, bytes) = (self.starts[i], 0, 0);
-            }
-            // Half as much again is not worth a second visit.
-            let pieces = ((n + SHARD_ROWS / 2) / SHARD_ROWS).max(size / SHARD_BYTES).clamp(1, max_pieces).min(n.max(1));
-            if pieces > 1 {
-                for piece in 0..pieces {
-                    let cut = |k: u64| self.starts[i] + (u128::from(n) * u128::from(k) / u128::from(pieces)) as u64;
-                    shards.push((cut(piece), cut(piece + 1) - cut(piece)));
-                }
-                (first, rows, bytes) = (self.starts[i + 1], 0, 0);
-            } else {
-                rows += n;
-                bytes = bytes.saturating_add(size);
-            }
-        }
-        if rows > 0 {
-            shards.push((first, rows));
-        }
-        shards
+        let groups = self.metadata.metadata().row_groups().iter().zip(self.starts.windows(2));
+        let groups = groups.map(|(g, s)| (s[0], s[1] - s[0], u64::try_from(g.total_byte_size()).unwrap_or(0)));
+        let portion = Portion::of(self.rows(), groups.clone().fold(0, |sum, g| g.2.saturating_add(sum)));
+        let cut = groups.flat_map(|(first, rows, bytes)| {
+            let pieces = portion.pieces(rows, bytes).min(max_pieces);
+            let at = move |k: u64| (u128::from(rows) * u128::from(k) / u128::from(pieces)) as u64;
+            // A piece is a portion by itself; what is whole may be joined with others.
+            let size = if pieces > 1 { portion.bytes } else { bytes };
+            (0..pieces).map(move |k| (first + at(k), at(k + 1) - at(k), size))
+        });
+        portion.join(cut)
     }
 
     fn divide(&self, halves: &Halves<'_>) -> Result<()> {

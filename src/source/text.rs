@@ -5,6 +5,7 @@
 use super::divide::{Content, Halves, TextOut, record};
 use super::format::Packed;
 use super::guard::{Stamp, guarded};
+use super::portion::Portion;
 use crate::error::{Error, Result};
 use encoding_rs::Encoding;
 use sha2::{Digest, Sha256};
@@ -17,9 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const MAX_RECORD: usize = 64 << 20;
 /// Start of a window; a record that does not fit doubles it.
 const WINDOW: usize = 256 << 10;
-/// A place to start from is noted after this many records or bytes.
-const SHARD_ROWS: u64 = 64 * 1024;
-const SHARD_BYTES: u64 = 32 << 20;
+/// A place to start from is noted after this many bytes; how many of them make a shard is known at the end.
+const PLACES: u64 = 512 << 10;
 
 /// Where a record starts: its row, its byte and its line (1-based).
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,8 @@ pub(super) struct TextFile {
     encoding: Option<&'static Encoding>,
     pub places: Vec<Place>,
     pub rows: u64,
+    /// Bytes of all of it, as UTF-8 and without compression.
+    end: u64,
     pub digest: [u8; 32],
 }
 
@@ -81,7 +83,7 @@ impl TextFile {
             }
         };
         let hash: Hash = Arc::default();
-        let text = TextFile { path: path.to_owned(), stamp, packed, encoding, places: Vec::new(), rows: 0, digest: [0; 32] };
+        let text = TextFile { path: path.to_owned(), stamp, packed, encoding, places: Vec::new(), rows: 0, end: 0, digest: [0; 32] };
         let mut window = text.window(file, Some(hash.clone()))?;
         window.skip_mark()?;
         Ok((text, window, hash))
@@ -125,20 +127,21 @@ impl TextFile {
     /// Called by the scan before it takes the record at this place.
     pub fn note(&mut self, place: Place) {
         let last = self.places.last();
-        let far = last.is_none_or(|l| place.row - l.row >= SHARD_ROWS || place.row > l.row && place.offset - l.offset >= SHARD_BYTES);
+        let far = last.is_none_or(|l| place.row > l.row && place.offset - l.offset >= PLACES);
         if far && (self.seekable() || last.is_none()) {
             self.places.push(place);
         }
     }
 
-    pub fn seal(&mut self, rows: u64, hash: &Hash) {
-        self.rows = rows;
+    pub fn seal(&mut self, rows: u64, end: u64, hash: &Hash) {
+        (self.rows, self.end) = (rows, end);
         self.digest = hash.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize().into();
     }
 
     pub fn shards(&self) -> Vec<(u64, u64)> {
-        let ends = self.places.iter().skip(1).map(|p| p.row).chain([self.rows]);
-        self.places.iter().zip(ends).map(|(p, end)| (p.row, end - p.row)).filter(|(_, n)| *n > 0).collect()
+        let ends = self.places.iter().skip(1).map(|p| (p.row, p.offset)).chain([(self.rows, self.end)]);
+        let pieces = self.places.iter().zip(ends).map(|(p, (row, offset))| (p.row, row - p.row, offset.saturating_sub(p.offset)));
+        Portion::of(self.rows, self.end).join(pieces)
     }
 
     /// A window at the last noted place that is not behind `row`. The caller skips from there on.
