@@ -43,9 +43,14 @@ pub fn table(columns: &[(&str, Vec<Option<String>>)]) -> RecordBatch {
 
 pub fn run_split(rule: Box<dyn DynRule>, data: &RecordBatch, threads: usize, shard_rows: usize, batch_rows: usize) -> (Outcome, Vec<Line>) {
     let input = InMemory { files: vec![data.clone()], shard_rows, batch_rows };
-    let plan = Plan { seed: 1, rows: data.num_rows() as u64, memory: 1 << 30, false_alarms: 0.001, threads };
+    run_planned(rule, &input, data.num_rows() as u64, threads)
+}
+
+/// As if the data had so many rows.
+pub fn run_planned(rule: Box<dyn DynRule>, input: &InMemory, rows: u64, threads: usize) -> (Outcome, Vec<Line>) {
+    let plan = Plan { seed: 1, rows, memory: 1 << 30, false_alarms: 0.001, threads };
     let stop = AtomicBool::new(false);
-    let engine = Engine::new(&input, &plan, &Silent, &stop).unwrap();
+    let engine = Engine::new(input, &plan, &Silent, &stop).unwrap();
     let rules = vec![rule];
     let learned = engine.learn(&rules).unwrap();
     let sink = Lines::default();

@@ -78,31 +78,50 @@ fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
+/// Letters and digits of ASCII, as small ones; 0 for what ends a word.
+const ASCII: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut b = 0;
+    while b < 128 {
+        if (b as u8).is_ascii_alphanumeric() {
+            table[b] = (b as u8).to_ascii_lowercase();
+        }
+        b += 1;
+    }
+    table
+};
+
 /// Hands the hash of every word to `f` until it says enough.
 fn for_each_word(text: &str, mut f: impl FnMut(u64) -> bool) {
     const EMPTY: u64 = 0;
     let mut word = EMPTY;
     let push = |word: u64, c: u32| (word ^ u64::from(c)).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(27);
-    for c in text.chars() {
-        if c.is_ascii() {
-            let b = c as u8;
-            if b.is_ascii_alphanumeric() {
-                word = push(word, u32::from(b.to_ascii_lowercase()));
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&b) = bytes.get(at) {
+        if let Some(&letter) = ASCII.get(usize::from(b)) {
+            at += 1;
+            if letter != 0 {
+                word = push(word, u32::from(letter));
                 continue;
             }
-        } else if is_unspaced(c) {
-            if word != EMPTY && !f(word) || !f(push(EMPTY, c as u32)) {
-                return;
+        } else {
+            let c = text[at..].chars().next().unwrap_or('\u{fffd}');
+            at += c.len_utf8();
+            if is_unspaced(c) {
+                if word != EMPTY && !f(word) || !f(push(EMPTY, c as u32)) {
+                    return;
+                }
+                word = EMPTY;
+                continue;
             }
-            word = EMPTY;
-            continue;
-        } else if c.is_alphanumeric() {
-            for l in c.to_lowercase() {
-                word = push(word, l as u32);
+            if c.is_alphanumeric() {
+                c.to_lowercase().for_each(|l| word = push(word, l as u32));
+                continue;
             }
-            continue;
-        } else if crate::features::unicode::is_unseen(c) {
-            continue;
+            if crate::features::unicode::is_unseen(c) {
+                continue;
+            }
         }
         if word != EMPTY && !f(word) {
             return;

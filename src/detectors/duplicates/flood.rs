@@ -4,6 +4,7 @@
 //! ```text
 //! round 1  count band keys in a sketch; count a sample of keys exactly (the corpus's own clusters)
 //! round 2  keep rows with two or more heavy bands, once per content, with their labels
+//!          (of up to 2^18 rows round 1 remembers all, and there is no second)
 //! finish   cluster them, compare each cluster's size with what the others foretell
 //! judge    a row whose signature agrees with a cluster's core belongs to it
 //! ```
@@ -72,6 +73,8 @@ const IDENTICAL: f64 = 0.9;
 const SAMPLE: usize = 1 << 16;
 /// Contents kept in round 2, and heavy cells that are worth it.
 const KEPT: usize = 1 << 16;
+/// Rows up to which all signatures are remembered, 40 MB at most: to make them once more costs more.
+const ALL: u64 = 1 << 18;
 const LABELS: usize = 4096;
 /// Clusters looked at, those of the most frequent bands first.
 const CLUSTERS: usize = 256;
@@ -89,6 +92,8 @@ pub struct Seen {
     cells: Vec<u16>,
     sample: BTreeMap<u64, u32>,
     names: BTreeMap<u64, String>,
+    /// Signature and label of every row, in any order, where there are few.
+    all: Vec<(Signature, u64)>,
     kept: BTreeMap<u64, Kept>,
 }
 
@@ -164,6 +169,7 @@ impl State for Seen {
         keep_smallest(&mut self.sample, SAMPLE);
         self.names.extend(other.names);
         keep_smallest(&mut self.names, LABELS);
+        self.all.extend(other.all);
         for (key, kept) in other.kept {
             match self.kept.get_mut(&key) {
                 Some(mine) => {
@@ -208,7 +214,26 @@ struct Cluster {
     reasons: Vec<String>,
 }
 
+impl Model {
+    /// Whether two bands or more are as frequent as those of a flood.
+    fn is_heavy(&self, s: &Signature) -> bool {
+        let half = self.cells.len() / 2;
+        let heavy = |band: &usize| cells(s.band(*band), half).into_iter().all(|c| self.cells[c] >= self.heavy);
+        (0..BANDS).filter(heavy).nth(1).is_some()
+    }
+}
+
 impl Flood {
+    fn learned(&self, before: &Model, kept: &BTreeMap<u64, Kept>) -> Model {
+        Model {
+            rows: before.rows,
+            heavy: before.heavy,
+            names: before.names.clone(),
+            floor: before.floor,
+            clusters: self.clusters(kept, before),
+            ..Model::default()
+        }
+    }
     fn each(&self, batch: &Batch, mut f: impl FnMut(usize, &Signature, Option<&str>)) -> Result<()> {
         let labels = self.label.as_deref().and_then(|n| batch.column(n)).map(label_text).transpose()?;
         let labels = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
@@ -236,7 +261,7 @@ impl Rule for Flood {
         // Half a cell per key up to a million rows; beyond that the threshold rises instead.
         let half = (round.plan.rows.saturating_mul(BANDS as u64 / 2)).next_power_of_two().clamp(1 << 14, 1 << 23) as usize;
         let cells = if round.number == 1 { vec![0; 2 * half] } else { Vec::new() };
-        Seen { rows: 0, cells, sample: BTreeMap::new(), names: BTreeMap::new(), kept: BTreeMap::new() }
+        Seen { rows: 0, cells, sample: BTreeMap::new(), names: BTreeMap::new(), all: Vec::new(), kept: BTreeMap::new() }
     }
 
     fn observe(&self, round: &Round<'_, Model>, state: &mut Seen, batch: &Batch) -> Result<()> {
@@ -244,6 +269,9 @@ impl Rule for Flood {
             state.rows += batch.rows() as u64;
             return self.each(batch, |_, s, label| {
                 state.add(s);
+                if round.plan.rows <= ALL {
+                    state.all.push((*s, label.map_or(0, hash_label)));
+                }
                 if let Some(label) = label {
                     let hash = hash_label(label);
                     if has_room(&state.names, hash, LABELS) && !state.names.contains_key(&hash) {
@@ -253,18 +281,17 @@ impl Rule for Flood {
                 }
             });
         };
-        let half = model.cells.len() / 2;
         self.each(batch, |_, s, label| {
-            let heavy = |band: &usize| cells(s.band(*band), half).into_iter().all(|c| model.cells[c] >= model.heavy);
-            if (0..BANDS).filter(heavy).nth(1).is_some() {
+            if model.is_heavy(s) {
                 state.keep(s, label.map_or(0, hash_label));
             }
         })
     }
 
-    fn finish(&self, round: &Round<'_, Model>, state: Seen) -> Result<Step<Model>> {
+    fn finish(&self, round: &Round<'_, Model>, mut state: Seen) -> Result<Step<Model>> {
         let Some(before) = round.model else {
-            let mut model = Model { rows: state.rows, sample: state.sample, names: state.names, ..Model::default() };
+            let (sample, names) = (std::mem::take(&mut state.sample), std::mem::take(&mut state.names));
+            let mut model = Model { rows: state.rows, sample, names, ..Model::default() };
             model.heavy = heavy(&state.cells[..state.cells.len() / 2]);
             let tail = Tail::without(&model.sample, &BTreeSet::new());
             model.floor = (LEAST_ROWS.max(u64::from(model.heavy))..100_000).find(|&n| tail.expected(n) <= EXPECTED);
@@ -272,13 +299,16 @@ impl Rule for Flood {
                 model.sample = BTreeMap::new();
                 return Ok(Step::Done(model));
             }
-            model.cells = state.cells;
-            return Ok(Step::Again(model));
+            model.cells = std::mem::take(&mut state.cells);
+            if round.plan.rows > ALL {
+                return Ok(Step::Again(model));
+            }
+            for (s, label) in std::mem::take(&mut state.all).into_iter().filter(|(s, _)| model.is_heavy(s)) {
+                state.keep(&s, label);
+            }
+            return Ok(Step::Done(self.learned(&model, &state.kept)));
         };
-        let mut model =
-            Model { rows: before.rows, heavy: before.heavy, names: before.names.clone(), floor: before.floor, ..Model::default() };
-        model.clusters = self.clusters(&state.kept, before);
-        Ok(Step::Done(model))
+        Ok(Step::Done(self.learned(before, &state.kept)))
     }
 
     fn outcome(&self, model: &Model) -> Outcome {

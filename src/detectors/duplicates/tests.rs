@@ -1,6 +1,6 @@
 use super::conflict::Kind;
 use super::*;
-use crate::detectors::harness::{Dice, quarantined, run, run_split, sentence, table};
+use crate::detectors::harness::{Dice, quarantined, run, run_planned, run_split, sentence, table};
 use crate::rule::{Action, DynRule};
 use arrow::array::RecordBatch;
 
@@ -254,6 +254,16 @@ fn no_split_changes_a_byte() {
             assert_eq!(format!("{:?}", outcome.groups), format!("{:?}", other.groups));
         }
     }
+}
+
+#[test]
+fn many_rows_are_read_twice_and_few_once_with_the_same_result() {
+    let mut rows = Rows::honest(3000, 1);
+    flooded(&mut rows, 60, 2, "glad");
+    let input = crate::engine::memory::InMemory { files: vec![rows.data()], shard_rows: 700, batch_rows: 100 };
+    let [few, many] = [1 << 18, (1 << 18) + 1].map(|rows| run_planned(flood(), &input, rows, 2));
+    assert!(quarantined(&few.1).len() >= 57);
+    assert_eq!((few.1, format!("{:?}", few.0.groups)), (many.1, format!("{:?}", many.0.groups)));
 }
 
 fn near_conflicts() -> Box<dyn DynRule> {
