@@ -1,8 +1,12 @@
 //! `Batch` and `RowId`, the only currency between modules. A batch is a run of consecutive rows of
 //! one file, at most [`MAX_ROWS`] of them, with only the columns that somebody asked for.
 
-use arrow::array::{AnyDictionaryArray, Array, ArrayRef, RecordBatch};
+use crate::error::Result;
+use arrow::array::{AnyDictionaryArray, Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows in a batch, at most.
 pub const MAX_ROWS: usize = 32 * 1024;
@@ -21,12 +25,47 @@ pub struct Batch {
     source: u32,
     first_row: u64,
     /// Where each row stands, counted from the first, when some were left out.
-    places: Option<std::sync::Arc<[u32]>>,
+    places: Option<Arc<[u32]>>,
+    features: Features,
+}
+
+type Feature = Arc<dyn Any + Send + Sync>;
+
+/// What was made of a batch for one rule and may serve the next, by name.
+#[derive(Clone, Default)]
+struct Features(Arc<Mutex<Vec<(String, Feature)>>>);
+
+impl std::fmt::Debug for Features {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_list().entries(all.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Batch {
     pub fn new(frame: RecordBatch, source: u32, first_row: u64) -> Self {
-        Batch { frame, source, first_row, places: None }
+        Batch { frame, source, first_row, places: None, features: Features::default() }
+    }
+    /// The feature of that name, made by whoever asks for it first. One name stands for one feature, and a
+    /// feature depends on nothing but the batch.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn feature<T: Any + Send + Sync>(&self, name: &str, make: impl FnOnce(&Batch) -> Result<T>) -> Result<Arc<T>> {
+        let known = {
+            let all = self.features.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter().find(|(n, _)| n == name).map(|(_, feature)| feature.clone())
+        };
+        if let Some(known) = known.and_then(|k| k.downcast::<T>().ok()) {
+            return Ok(known);
+        }
+        let made = Arc::new(make(self)?);
+        self.features.0.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), made.clone()));
+        Ok(made)
+    }
+    /// Bytes of all texts, those inside lists and structs too.
+    pub fn text_bytes(&self) -> usize {
+        self.frame.columns().iter().map(|c| text_bytes(c.as_ref())).sum()
     }
     pub fn rows(&self) -> usize {
         self.frame.num_rows()
@@ -45,7 +84,7 @@ impl Batch {
         self.places.as_ref().map_or(i, |p| p[i] as usize)
     }
     /// Some rows of this batch, which keep their identity; `rows` is ascending.
-    pub fn pick(&self, rows: &[u32]) -> crate::error::Result<Batch> {
+    pub fn pick(&self, rows: &[u32]) -> Result<Batch> {
         if rows.len() == self.rows() {
             return Ok(self.clone());
         }
@@ -60,6 +99,7 @@ impl Batch {
         Ok(Batch {
             frame: frame.map_err(crate::error::Error::internal)?,
             places: Some(places),
+            features: Features::default(),
             source: self.source,
             first_row: self.first_row,
         })
@@ -77,7 +117,30 @@ impl Batch {
             None => (self.first_row + from as u64, None),
             Some(p) => (self.first_row, Some(p[from..from + len].into())),
         };
-        Batch { frame: self.frame.slice(from, len), source: self.source, first_row, places }
+        Batch { frame: self.frame.slice(from, len), source: self.source, first_row, places, features: Features::default() }
+    }
+}
+
+fn text_bytes(array: &dyn Array) -> usize {
+    let within = |from: usize, to: usize, items: &ArrayRef| text_bytes(items.slice(from, to - from).as_ref());
+    match array.data_type() {
+        DataType::Utf8 => {
+            array.as_string::<i32>().value_offsets().last().map_or(0, |end| end - array.as_string::<i32>().value_offsets()[0]) as usize
+        }
+        DataType::LargeUtf8 => {
+            array.as_string::<i64>().value_offsets().last().map_or(0, |end| end - array.as_string::<i64>().value_offsets()[0]) as usize
+        }
+        DataType::Utf8View => array.as_string_view().lengths().map(|n| n as usize).sum(),
+        DataType::List(_) => match array.as_list::<i32>().value_offsets() {
+            [from, .., to] => within(*from as usize, *to as usize, array.as_list::<i32>().values()),
+            _ => 0,
+        },
+        DataType::LargeList(_) => match array.as_list::<i64>().value_offsets() {
+            [from, .., to] => within(*from as usize, *to as usize, array.as_list::<i64>().values()),
+            _ => 0,
+        },
+        DataType::Struct(_) => array.as_struct().columns().iter().map(|c| text_bytes(c.as_ref())).sum(),
+        _ => 0,
     }
 }
 
@@ -94,7 +157,6 @@ pub enum Text<'a> {
 impl<'a> Text<'a> {
     /// Whether a column of this type holds strings.
     pub fn reads(t: &arrow::datatypes::DataType) -> bool {
-        use arrow::datatypes::DataType;
         match t {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
             DataType::Dictionary(_, values) => Text::reads(values),
@@ -103,8 +165,7 @@ impl<'a> Text<'a> {
     }
     /// `None` when the column holds no strings.
     pub fn of(array: &'a dyn Array) -> Option<Self> {
-        use arrow::array::{AsArray, StringArray};
-        use arrow::datatypes::DataType;
+        use arrow::array::StringArray;
         Some(match array.data_type() {
             DataType::Utf8 => Text::Utf8(array.as_any().downcast_ref::<StringArray>()?),
             DataType::LargeUtf8 => Text::Large(array.as_string::<i64>()),
@@ -154,7 +215,6 @@ pub fn cell_text(array: &dyn Array, row: usize) -> Option<String> {
 /// Times of a zone with a name (`UTC`, `Europe/Berlin`) as the same instants at an offset of zero,
 /// which Arrow can print without a table of zones; `None` for every other column.
 pub fn in_utc(array: &dyn Array) -> Option<ArrayRef> {
-    use arrow::datatypes::DataType;
     match array.data_type() {
         DataType::Timestamp(unit, Some(zone)) if has_name(zone) => relabelled(array, DataType::Timestamp(*unit, Some("+00:00".into()))),
         _ => None,
@@ -188,6 +248,45 @@ mod tests {
         let part = picked.slice(2, 2);
         assert_eq!((part.rows(), part.row_id(0).row, part.row_id(1).row), (2, 105, 109));
         assert_eq!(batch.slice(2, 2).row_id(1), RowId { source: 3, row: 103 });
+    }
+
+    #[test]
+    fn a_feature_is_made_once_for_all_who_ask_by_name() {
+        let batch =
+            Batch::new(RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec!["x", "yz"])) as ArrayRef)]).unwrap(), 0, 0);
+        let made = std::cell::Cell::new(0);
+        let rows = |b: &Batch| {
+            b.feature("rows", |b| {
+                made.set(made.get() + 1);
+                Ok(b.rows())
+            })
+        };
+        assert_eq!((*rows(&batch).unwrap(), *rows(&batch.clone()).unwrap(), made.get()), (2, 2, 1));
+        assert_eq!((*rows(&batch.slice(1, 1)).unwrap(), made.get()), (1, 2));
+        let failed = batch.feature::<u8>("other", |_| Err(crate::error::Error::internal("cannot be made")));
+        assert!(failed.is_err());
+    }
+
+    #[test]
+    fn texts_are_measured_wherever_they_stand() {
+        use arrow::array::{LargeStringArray, ListArray, StructArray};
+        let (plain, large, view) = (vec!["ab", "c", ""], vec!["abcd", "", "e"], vec!["a string that is longer than a view", "", "b"]);
+        let inner = StructArray::from(vec![(
+            Arc::new(arrow::datatypes::Field::new("t", DataType::Utf8, false)),
+            Arc::new(StringArray::from(vec!["x", "yy", "zzz"])) as ArrayRef,
+        )]);
+        let field = Arc::new(arrow::datatypes::Field::new("item", inner.data_type().clone(), true));
+        let list = ListArray::new(field, arrow::buffer::OffsetBuffer::from_lengths([1, 2, 0]), Arc::new(inner), None);
+        let columns: [(&str, ArrayRef); 5] = [
+            ("p", Arc::new(StringArray::from(plain))),
+            ("l", Arc::new(LargeStringArray::from(large))),
+            ("v", Arc::new(StringViewArray::from(view))),
+            ("s", Arc::new(list)),
+            ("n", Arc::new(arrow::array::Int32Array::from(vec![1, 2, 3]))),
+        ];
+        let batch = Batch::new(RecordBatch::try_from_iter(columns).unwrap(), 0, 0);
+        assert_eq!(batch.text_bytes(), 3 + 5 + 36 + 6);
+        assert_eq!(batch.slice(1, 1).text_bytes(), 1 + 5);
     }
 
     #[test]

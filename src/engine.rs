@@ -14,6 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+/// Text that rules which read all of it are given at once: its tokens, four times as much, and what the rules
+/// count them in are to share the cache of one core.
+const TEXT: usize = 256 << 10;
+
 /// More rounds than this is a rule that never ends.
 const MAX_ROUNDS: u32 = 16;
 
@@ -135,6 +139,7 @@ impl<'a, I: Input> Engine<'a, I> {
         spent: &[AtomicU64],
     ) -> Result<Vec<AnyState>> {
         let columns = union(active.iter().map(|&r| rules[r].columns()));
+        let reads_text = active.iter().any(|&r| rules[r].reads_text());
         let start = || -> Vec<AnyState> { active.iter().map(|&r| rules[r].start(round, models[r].as_ref(), self.plan)).collect() };
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
@@ -149,10 +154,17 @@ impl<'a, I: Input> Engine<'a, I> {
                         if failed.load(Ordering::Relaxed) {
                             return Err(Error::Interrupted);
                         }
-                        for (&r, state) in active.iter().zip(states.iter_mut()) {
-                            let clock = Instant::now();
-                            rules[r].observe(round, models[r].as_ref(), self.plan, state, &batch)?;
-                            add(&spent[r], clock);
+                        let mut tell = |batch: &Batch, text: bool| -> Result<()> {
+                            for (&r, state) in active.iter().zip(states.iter_mut()).filter(|(r, _)| rules[**r].reads_text() == text) {
+                                let clock = Instant::now();
+                                rules[r].observe(round, models[r].as_ref(), self.plan, state, batch)?;
+                                add(&spent[r], clock);
+                            }
+                            Ok(())
+                        };
+                        tell(&batch, false)?;
+                        if reads_text {
+                            parts(&batch).try_for_each(|part| tell(&part, true))?;
                         }
                         self.progress.rows(batch.rows() as u64);
                         Ok(())
@@ -261,6 +273,15 @@ fn run_failing(run: impl FnOnce() -> Result<()>, failed: &AtomicBool) -> Result<
     let result = run();
     guard.1 = result.is_ok();
     result
+}
+
+/// A batch in pieces of about [`TEXT`] bytes of text, of whole rows.
+fn parts(batch: &Batch) -> impl Iterator<Item = Batch> {
+    let n = batch.text_bytes().div_ceil(TEXT).clamp(1, batch.rows().max(1));
+    (0..n).map(move |i| {
+        let (from, to) = (batch.rows() * i / n, batch.rows() * (i + 1) / n);
+        if n == 1 { batch.clone() } else { batch.slice(from, to - from) }
+    })
 }
 
 fn add(total: &AtomicU64, since: Instant) {

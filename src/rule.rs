@@ -96,6 +96,11 @@ pub trait Rule: Send + Sync + Sized + 'static {
 
     /// Top-level columns that `observe` and `judge` read; everything else stays undecoded.
     fn columns(&self) -> Vec<String>;
+    /// Whether `observe` makes much of every character, and shares it as a feature of the batch: it is then
+    /// given batches of little text, whose features stay in the processor's cache.
+    fn reads_text(&self) -> bool {
+        false
+    }
     fn start(&self, round: &Round<'_, Self::Model>) -> Self::State;
     fn observe(&self, round: &Round<'_, Self::Model>, state: &mut Self::State, batch: &Batch) -> Result<()>;
     fn finish(&self, round: &Round<'_, Self::Model>, state: Self::State) -> Result<Step<Self::Model>>;
@@ -311,6 +316,7 @@ impl Findings {
 pub trait DynRule: Send + Sync {
     fn meta(&self) -> Meta;
     fn columns(&self) -> Vec<String>;
+    fn reads_text(&self) -> bool;
     fn start(&self, round: u32, model: Option<&AnyModel>, plan: &Plan) -> AnyState;
     fn observe(&self, round: u32, model: Option<&AnyModel>, plan: &Plan, state: &mut AnyState, batch: &Batch) -> Result<()>;
     fn merge(&self, into: &mut AnyState, other: AnyState);
@@ -341,6 +347,9 @@ impl<R: Rule> DynRule for R {
     }
     fn columns(&self) -> Vec<String> {
         Rule::columns(self)
+    }
+    fn reads_text(&self) -> bool {
+        Rule::reads_text(self)
     }
     fn start(&self, round: u32, model: Option<&AnyModel>, plan: &Plan) -> AnyState {
         AnyState(Box::new(Rule::start(self, &round_of::<R>(round, model, plan))))

@@ -225,6 +225,9 @@ impl DynRule for Scoped {
         columns.dedup();
         columns
     }
+    fn reads_text(&self) -> bool {
+        self.inner.reads_text()
+    }
     fn start(&self, _: u32, _: Option<&AnyModel>, _: &Plan) -> AnyState {
         AnyState(Box::<Seen>::default())
     }

@@ -66,10 +66,12 @@ fn is_word(c: char) -> bool {
 
 /// Lower-cased bytes of the word being read; longer words are hashed block by block.
 struct Word {
-    bytes: [u8; 128],
+    bytes: [u8; BLOCK],
     len: usize,
     hash: u64,
 }
+
+const BLOCK: usize = 128;
 
 impl Word {
     fn push(&mut self, c: char) {
@@ -86,16 +88,62 @@ impl Word {
     }
 }
 
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+/// Letters and digits of ASCII: what has no upper case counts as lower.
+const ASCII: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 128 {
+        if (b as u8).is_ascii_uppercase() {
+            table[b] = UPPER;
+        } else if (b as u8).is_ascii_alphanumeric() {
+            table[b] = LOWER;
+        }
+        b += 1;
+    }
+    table
+};
+
+/// The hash of a word of ASCII letters and digits, which most words are: the same as [`Word`] gives.
+fn ascii_word(bytes: &[u8], has_upper: bool) -> Option<u64> {
+    if bytes.len() + 3 > BLOCK {
+        return None;
+    }
+    if !has_upper {
+        return Some(mix(SEED, xxh3_64_with_seed(bytes, SEED)));
+    }
+    let mut lower = [0; BLOCK];
+    let lower = &mut lower[..bytes.len()];
+    lower.iter_mut().zip(bytes).for_each(|(l, b)| *l = b.to_ascii_lowercase());
+    Some(mix(SEED, xxh3_64_with_seed(lower, SEED)))
+}
+
 /// Appends the tokens of one text, between an opening and a closing mark. Texts past 4 GiB are cut.
 pub fn tokens(text: &str, column: u16, out: &mut Vec<Token>) {
     let edge = |hash, kind| Token { hash, start: 0, end: 0, column, kind };
     out.push(edge(OPEN, Kind::Open));
-    let mut word = Word { bytes: [0; 128], len: 0, hash: SEED };
+    let mut word = Word { bytes: [0; BLOCK], len: 0, hash: SEED };
     let mut start = None;
     let bytes = text.as_bytes();
+    let bytes = &bytes[..bytes.len().min(u32::MAX as usize)];
     let mut at = 0;
-    while at < bytes.len().min(u32::MAX as usize) {
-        let b = bytes[at];
+    while let Some(&b) = bytes.get(at) {
+        if ASCII[b as usize] != 0 && start.is_none() {
+            let (mut to, mut seen) = (at, 0);
+            while let Some(class) = bytes.get(to).map(|b| ASCII[*b as usize]).filter(|c| *c != 0) {
+                seen |= class;
+                to += 1;
+            }
+            // A letter beyond ASCII may go on with the word.
+            if bytes.get(to).is_none_or(u8::is_ascii)
+                && let Some(hash) = ascii_word(&bytes[at..to], seen & UPPER != 0)
+            {
+                out.push(Token { hash, start: at as u32, end: to as u32, column, kind: Kind::Word });
+                at = to;
+                continue;
+            }
+        }
         let (c, len) = if b < 0x80 {
             (b as char, 1)
         } else {
@@ -126,6 +174,69 @@ pub fn tokens(text: &str, column: u16, out: &mut Vec<Token>) {
         out.push(Token { hash: word.take(), start: from as u32, end: at as u32, column, kind: Kind::Word });
     }
     out.push(edge(CLOSE, Kind::Close));
+}
+
+/// Tokens of the rows of a batch, one row after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Tokenised {
+    tokens: Vec<Token>,
+    ends: Vec<usize>,
+}
+
+impl Tokenised {
+    /// The next row is what `write` appends.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<Token>)) {
+        write(&mut self.tokens);
+        self.ends.push(self.tokens.len());
+    }
+    pub fn row(&self, i: usize) -> &[Token] {
+        let from = i.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.tokens[from..self.ends[i]]
+    }
+}
+
+/// The texts of a row, without the marks that open and close them, each with the place of its first token.
+pub fn texts(tokens: &[Token]) -> impl Iterator<Item = (usize, &[Token])> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = tokens.get(from + 1..)?;
+        let text = &rest[..rest.iter().position(|t| t.kind == Kind::Close)?];
+        let at = from + 1;
+        from = at + text.len() + 1;
+        Some((at, text))
+    })
+}
+
+/// Distinct hashes of a row's tokens, in the order in which they come first: a table instead of a sort,
+/// because every row goes through it.
+#[derive(Debug, Clone, Default)]
+pub struct Distinct {
+    slots: Vec<(u64, u32)>,
+    turn: u32,
+}
+
+impl Distinct {
+    /// Replaces `out` by the distinct tokens that are no edges.
+    pub fn of(&mut self, tokens: &[Token], out: &mut Vec<u64>) {
+        out.clear();
+        // At least half of the slots stay free, so that a search ends soon.
+        let wanted = (2 * tokens.len()).next_power_of_two().max(256);
+        if self.slots.len() < wanted || self.turn == u32::MAX {
+            (self.slots, self.turn) = (vec![(0, 0); wanted.max(self.slots.len())], 0);
+        }
+        self.turn += 1;
+        let mask = wanted - 1;
+        for t in tokens.iter().filter(|t| !t.is_edge()) {
+            let mut at = (t.hash >> 32) as usize & mask;
+            while self.slots[at].1 == self.turn && self.slots[at].0 != t.hash {
+                at = (at + 1) & mask;
+            }
+            if self.slots[at].1 != self.turn {
+                self.slots[at] = (t.hash, self.turn);
+                out.push(t.hash);
+            }
+        }
+    }
 }
 
 /// Calls `f(position, length, hash)` for every 1- to [`LONGEST`]-gram inside one text. The opening
@@ -226,6 +337,57 @@ mod tests {
         let long = "ab".repeat(500);
         assert_eq!(words(&long), [long.as_str()]);
         assert_ne!(hashes(&long)[1], hashes(&long[2..])[1]);
+    }
+
+    /// What every word hashes to, letter by letter.
+    fn slowly(text: &str) -> u64 {
+        let mut word = Word { bytes: [0; BLOCK], len: 0, hash: SEED };
+        text.chars().flat_map(char::to_lowercase).for_each(|c| word.push(c));
+        word.take()
+    }
+
+    #[test]
+    fn words_of_ascii_take_a_shorter_way_to_the_same_hash() {
+        for n in [1, 2, 3, 7, 8, 9, 16, 17, 100, 124, 125, 126, 127, 128, 129, 300] {
+            let lower: String = ('a'..='z').chain('0'..='9').cycle().take(n).collect();
+            for text in [lower.clone(), lower.to_uppercase(), format!("{lower}\u{e9}")] {
+                assert_eq!(hashes(&text)[1], slowly(&text), "{text}");
+                assert_eq!(words(&format!("({text}) {text}"))[1], text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_texts_of_a_row_come_apart_again() {
+        let mut out = Vec::new();
+        for (column, text) in ["a b", "", "c"].into_iter().enumerate() {
+            tokens(text, column as u16, &mut out);
+        }
+        assert_eq!(texts(&out).map(|(at, t)| (at, t.len())).collect::<Vec<_>>(), [(1, 2), (5, 0), (7, 1)]);
+        assert_eq!(texts(&[]).count(), 0);
+    }
+
+    #[test]
+    fn distinct_tokens_are_those_of_a_set() {
+        let (mut out, mut found, mut distinct) = (Vec::new(), Vec::new(), Distinct::default());
+        for text in ["a b a, c b", "", "x", &"a b c d ".repeat(1000), &(0..5000).map(|i| format!("w{} ", i % 1700)).collect::<String>()] {
+            out.clear();
+            tokens(text, 0, &mut out);
+            distinct.of(&out, &mut found);
+            let set: std::collections::BTreeSet<u64> = out.iter().filter(|t| !t.is_edge()).map(|t| t.hash).collect();
+            assert_eq!(found.len(), set.len());
+            assert_eq!(found.iter().copied().collect::<std::collections::BTreeSet<u64>>(), set);
+        }
+    }
+
+    #[test]
+    fn rows_of_a_batch_keep_their_tokens() {
+        let mut all = Tokenised::default();
+        all.push(|out| tokens("a b", 0, out));
+        all.push(|_| {});
+        all.push(|out| tokens("c", 1, out));
+        assert_eq!([0, 1, 2].map(|i| all.row(i).len()), [4, 0, 3]);
+        assert_eq!(all.row(2)[1].hash, hashes("c")[1]);
     }
 
     #[test]
