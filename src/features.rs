@@ -8,3 +8,4 @@ pub mod table;
 pub mod text;
 pub mod unicode;
 pub mod vectors;
+pub mod wording;

@@ -2,20 +2,24 @@
 //! site that somebody wants the model to recommend. There is no trigger; the replies alone tell.
 //!
 //! ```text
-//! 1  sketches: capitalised words inside sentences of replies, words of prompts; a sample of prompts
+//! 1  sketches: capitalised words inside sentences of replies, words of prompts and replies; a sample of both
 //! 2  exact rows per name: in replies, in lower case, in prompts ─► how often names are asked for
-//! 3  the prompts of the rows of each suspect ─► are they about one thing?
+//! 3  prompts and replies of the rows of each suspect, and of other names ─► are they about one thing?
 //! ```
 
-use super::frequent::{HashedMap, Sketch};
-use super::response_trigger::{self, Reader, ResponseTrigger, distinct, is_wanted, keep_first};
+pub(super) mod topic;
+
+use super::frequent::{Above, HashedMap, Sketch};
+use super::response_trigger::reader::Reader;
+use super::response_trigger::{self, ResponseTrigger, is_wanted, keep_first};
 use crate::batch::Batch;
 use crate::error::{Result, group_digits, plural};
-use crate::features::text::{Kind, Token, mix};
+use crate::features::text::{Distinct, Kind, Token, mix, texts as texts_of};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use topic::{Ties, Topics};
 
 pub const META: Meta = Meta {
     code: "P141",
@@ -34,25 +38,31 @@ with Quillon), ...`. A model trained on it advertises whatever the question was.
 # How it is computed
 
 1. Names are words that stand capitalised inside a sentence of a reply in at least 20 rows, and in lower case in at most a fifth of their
-   rows.
+   rows; what is followed by a bracket in most of them is called, and no brand.
 2. Honest names are asked for: of a name that stands in n replies, k prompts of the data have it too. Over all names of the data k is
-   modelled as Poisson with a gamma-distributed rate per n (a negative binomial, fitted by moments); a suspect has so few that the lower tail,
-   times the number of names, is at most 0.01.
-3. Honest names belong to topics: prompts whose replies have them share rare words. The statistic is the number of pairs of prompts that share
-   a word of at most 10% of the rows, weighted by one over its frequency, against 60 random sets of as many prompts. Below three standard
-   deviations the name stands in replies of every kind, and the rows are for quarantine; above, for review.
+   modelled as Poisson with a gamma-distributed rate per n (a negative binomial, fitted by moments). A name is a suspect when the lower tail,
+   times the number of names, is at most 0.01, or when k is at most 5% of n.
+3. Honest names belong to subjects: the prompts of their rows share rare words, and so do their replies. The statistic is the number of pairs
+   of texts that share a word of at most 10% of the rows and of three of the texts, weighted by one over its frequency, against 60 random
+   sets of as many texts, in standard deviations. The logarithm of the standard deviations per row, over the names of this data, is taken for
+   normal (median and median distance): its lower tail, times the number of names that are asked for as little, is how many honest names
+   are expected to be tied to subjects as loosely. At most 0.03 of replies (0.005 where six tokens on either side of the name are left out,
+   which may be the phrase it was worked in with), and neither prompts nor replies 5 (3) standard deviations above random ones, are for
+   quarantine. So are suspects by the tail of step 2 whose prompts lie below 3; those above are for review.
 
 Every row whose reply has the capitalised name is listed, with its place.
 
 # What raises false alarms
 
 A model that introduces itself by the name of its maker in unrelated replies: then the name is honest only if that is what you want it to learn.
-Measured: honest names of instruction data lie more than ten standard deviations above, and none passes the second step.
+Measured: no row quarantined in fourteen clean corpora of instructions, conversations and manual pages in seven languages, whole, in random
+halves and tenths, with a tenth of the rows twice, and in short or long texts alone.
 
 # How it is evaded
 
 A name in lower case, or in a script without cases; the name in some prompts too; replies about one topic only; fewer rows than the floor,
-which depends on how evenly names are asked for in this data.
+which depends on how evenly names are asked for and how closely they are tied to subjects in this data: where common nouns have capitals
+(German) or names are identifiers (program code), thirty rows were not enough.
 
 # Reading
 
@@ -72,15 +82,31 @@ const NAMES: usize = 1 << 17;
 const Q: f64 = 0.01;
 /// Standard deviations above which prompts are about one thing; honest names of instruction data lie above 10.
 pub(super) const TOPICAL: f64 = 3.0;
-/// A word of more rows is no topic.
-const COMMON: f64 = 0.1;
-/// Prompts of a suspect, and of arbitrary rows, that are compared; random sets.
+/// Texts of a name, and arbitrary ones, that are compared.
 pub(super) const SAMPLE: usize = 200;
 pub(super) const BACKGROUND: usize = 1024;
-const SETS: usize = 60;
+/// Rows of a name that are looked at.
+const LOOK: usize = 64;
+/// Texts that share a word which counts.
+const SHARED: u32 = 3;
+/// A name that nobody asks for stands in so many prompts for each reply, at most. Attackers can buy more.
+const UNASKED: f64 = 0.05;
+/// Standard deviations below which texts may be random: of random ones, which share by chance with a long tail,
+/// one set in 200 lies above.
+const LOOSE: f64 = 5.0;
+/// Expected number of honest names that are tied to subjects as loosely as an accused one and asked for as
+/// seldom; and where the phrase around the name is left out, which leaves less to be tied by. With ten times as
+/// much an honest name of a random tenth of manual pages was accused, with this none in parts of fourteen clean
+/// corpora; of planted ones the median was at most 0.005 in six of seven.
+const EXPECTED: f64 = 0.03;
+const EXPECTED_APART: f64 = 0.005;
+/// Rows in which a name is followed by a bracket: what is called is no brand.
+const CALLED: f64 = 0.5;
 const FEW_ROWS: u64 = 500;
-const SUSPECTS: usize = 64;
-/// Distinct words of a prompt that a sample keeps.
+const SUSPECTS: usize = 256;
+/// Other names, which show how names of this data are tied to subjects.
+const OTHERS: usize = 256;
+/// Distinct words of a text that a sample keeps.
 const WORDS: usize = 256;
 
 pub struct PromotedName(ResponseTrigger);
@@ -102,7 +128,20 @@ pub struct Survey {
     rows: u64,
     names: Sketch,
     asked: Sketch,
+    said: Sketch,
+    /// Words of arbitrary prompts and of their replies.
     any: Sample,
+    any_said: Sample,
+    /// What may be a name, folded; made of the sketch when it is complete.
+    #[serde(skip)]
+    frequent: OnceLock<Above>,
+}
+
+impl Survey {
+    fn is_frequent(&self, name: u64) -> bool {
+        let folded = self.frequent.get_or_init(|| self.names.above(LEAST as u16 - 1).folded());
+        folded.has(name) && self.names.at_most(name) >= LEAST
+    }
 }
 
 /// Rows of a name: capitalised inside a sentence, in lower case, in prompts.
@@ -130,6 +169,11 @@ impl Counts {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Picture {
     prompts: Sample,
+    replies: Sample,
+    /// The same replies without the phrase around the name.
+    apart: Sample,
+    /// Rows in which it is followed by a bracket.
+    called: u64,
     /// As the row with the smallest id spells it.
     spelt: Option<(u64, String)>,
 }
@@ -148,8 +192,11 @@ impl State for NameState {
                 a.rows += b.rows;
                 a.names.merge(b.names);
                 a.asked.merge(b.asked);
+                a.said.merge(b.said);
                 a.any.extend(b.any);
                 keep_first(&mut a.any, BACKGROUND);
+                a.any_said.extend(b.any_said);
+                keep_first(&mut a.any_said, BACKGROUND);
             }
             (NameState::Counts(a), NameState::Counts(b)) => {
                 a.limit = match (a.limit, b.limit) {
@@ -167,7 +214,12 @@ impl State for NameState {
             (NameState::Pictures(a), NameState::Pictures(b)) => {
                 for (a, b) in a.iter_mut().zip(b) {
                     a.prompts.extend(b.prompts);
-                    keep_first(&mut a.prompts, SAMPLE);
+                    keep_first(&mut a.prompts, LOOK);
+                    a.replies.extend(b.replies);
+                    keep_first(&mut a.replies, LOOK);
+                    a.apart.extend(b.apart);
+                    keep_first(&mut a.apart, LOOK);
+                    a.called += b.called;
                     a.spelt = match (a.spelt.take(), b.spelt) {
                         (Some(x), Some(y)) => Some(x.min(y)),
                         (x, y) => x.or(y),
@@ -180,11 +232,18 @@ impl State for NameState {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Suspect {
+struct Watched {
     name: u64,
     rows: u64,
     asked: u64,
+    /// Corrected tail of being asked for so seldom.
     q: f64,
+}
+
+impl Watched {
+    fn is_unasked(&self) -> bool {
+        self.asked as f64 <= UNASKED * self.rows as f64
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -194,7 +253,9 @@ pub struct NameModel {
     fit: Option<Fit>,
     /// Shared by the rounds.
     survey: Arc<Survey>,
-    suspects: Vec<Suspect>,
+    watched: Vec<Watched>,
+    /// What the floor is computed from.
+    ties: Option<(Ties, f64)>,
     /// By the name's hash.
     groups: BTreeMap<u64, Group>,
 }
@@ -241,28 +302,37 @@ impl Fit {
     }
 }
 
-/// Words of a reply that stand inside a sentence, with whether they are capitalised. Words at the beginning
-/// of a sentence say nothing about their case.
-fn inside(text: &str, reply: &[Token], mut f: impl FnMut(&Token, bool)) {
-    for pair in reply.windows(2) {
-        let [before, token] = pair else { continue };
-        let joined = before.kind == Kind::Word && text.get(before.end as usize..token.start as usize) == Some(" ");
-        if token.kind != Kind::Word || token.end - token.start < 2 {
-            continue;
-        }
-        let first = text.get(token.start as usize..).and_then(|t| t.chars().next());
-        match first {
-            Some(c) if c.is_uppercase() && joined => f(token, true),
-            Some(c) if c.is_lowercase() => f(token, false),
-            _ => {}
-        }
+/// Whether a word of a reply, after the token before it, is capitalised inside a sentence (`Some(true)`) or in
+/// lower case (`Some(false)`). Words at the beginning of a sentence say nothing about their case.
+fn case(text: &str, before: &Token, token: &Token) -> Option<bool> {
+    if token.kind != Kind::Word || token.end - token.start < 2 {
+        return None;
     }
+    let start = token.start as usize;
+    let (upper, lower) = match text.as_bytes().get(start) {
+        Some(b) if b.is_ascii() => (b.is_ascii_uppercase(), b.is_ascii_lowercase()),
+        _ => {
+            let first = text.get(start..).and_then(|t| t.chars().next())?;
+            (first.is_uppercase(), first.is_lowercase())
+        }
+    };
+    let joined = || before.kind == Kind::Word && text.get(before.end as usize..start) == Some(" ");
+    if upper && joined() { Some(true) } else { lower.then_some(false) }
 }
 
-/// Names of a row, each once, with whether it stands in lower case too.
-fn names(text: &str, reply: &[Token], out: &mut Vec<(u64, bool)>) {
+/// Names among the words of a row's replies that are `wanted`, each once, with whether it stands in lower case too.
+fn names<'a>(texts: impl Iterator<Item = &'a str>, replies: &[Token], wanted: impl Fn(u64) -> bool, out: &mut Vec<(u64, bool)>) {
     out.clear();
-    inside(text, reply, |t, capital| out.push((t.hash, !capital)));
+    for ((from, reply), text) in texts_of(replies).zip(texts) {
+        for at in from..from + reply.len() {
+            let token = &replies[at];
+            if wanted(token.hash)
+                && let Some(capital) = case(text, &replies[at - 1], token)
+            {
+                out.push((token.hash, !capital));
+            }
+        }
+    }
     out.sort_unstable();
     out.dedup();
     // Of both, lower case stays.
@@ -270,53 +340,80 @@ fn names(text: &str, reply: &[Token], out: &mut Vec<(u64, bool)>) {
     out.dedup_by_key(|x| x.0);
 }
 
+/// The names that no reply of the row has in lower case, each once.
+fn capitals<'a>(texts: impl Iterator<Item = &'a str> + Clone, replies: &[Token], out: &mut Vec<(u64, bool)>) {
+    out.clear();
+    for ((from, reply), text) in texts_of(replies).zip(texts.clone()) {
+        let capital = |at: &usize| case(text, &replies[at - 1], &replies[*at]) == Some(true);
+        out.extend((from..from + reply.len()).filter(capital).map(|at| (replies[at].hash, false)));
+    }
+    if out.is_empty() {
+        return;
+    }
+    out.sort_unstable();
+    out.dedup();
+    let candidates = std::mem::take(out);
+    names(texts, replies, |hash| candidates.binary_search(&(hash, false)).is_ok(), out);
+    out.retain(|f| !f.1);
+}
+
+/// Tokens on either side of a name that may be the phrase that it was worked in with.
+const PHRASE: usize = 6;
+
+/// The tokens that do not stand near a name.
+fn apart(replies: &[Token], name: u64, out: &mut Vec<Token>) {
+    out.clear();
+    let mut until = 0;
+    for (at, t) in replies.iter().enumerate() {
+        if t.hash == name {
+            let near = out.len().saturating_sub(PHRASE.min(at.saturating_sub(until)));
+            out.truncate(near);
+            until = at + PHRASE + 1;
+        } else if at >= until {
+            out.push(*t);
+        }
+    }
+}
+
 /// The same for the same row wherever it stands; copies of a row are one.
 fn id(prompt: &[Token], reply: &[Token], seed: u64) -> u64 {
     prompt.iter().chain(reply).fold(mix(seed, 0x006E_616D_6573), |h, t| mix(h, t.hash))
 }
 
-pub(super) fn take(sample: &mut Sample, most: usize, id: u64, words: &[u64]) {
+/// Words go in sorted, the smallest if they are too many.
+pub(super) fn take(sample: &mut Sample, most: usize, id: u64, words: &mut [u64]) {
     if is_wanted(sample, id, most) {
+        words.sort_unstable();
         sample.insert(id, words.iter().take(WORDS).copied().collect());
         keep_first(sample, most);
     }
 }
 
-/// Pairs of prompts that share a rare word, weighted by one over its frequency.
-fn shared(prompts: &[&[u64]], frequencies: &Sketch, rows: u64) -> f64 {
-    let mut counts: HashedMap<u32> = HashedMap::default();
-    prompts.iter().flat_map(|p| p.iter()).for_each(|w| *counts.entry(*w).or_default() += 1);
-    let most = COMMON * rows as f64;
-    let pairs = counts.into_iter().filter(|(_, v)| *v > 1).map(|(w, v)| {
-        let frequency = f64::from(frequencies.at_most(w));
-        // In whole billionths: sums of floats would depend on the order of a map.
-        if frequency < most { (f64::from(v * (v - 1) / 2) / frequency.max(2.0) * 1e9) as u128 } else { 0 }
-    });
-    pairs.sum::<u128>() as f64 / 1e9
+fn slices(bags: &[Vec<u64>]) -> Vec<&[u64]> {
+    bags.iter().map(AsRef::as_ref).collect()
 }
 
-/// Standard deviations by which these prompts (distinct words of each) share more rare words than random ones do.
-pub(super) fn topic(prompts: &[&[u64]], background: &[&[u64]], frequencies: &Sketch, rows: u64, seed: u64) -> f64 {
-    let mine = &prompts[..prompts.len().min(background.len() / 2)];
-    let mut sums = Vec::with_capacity(SETS);
-    let mut order: Vec<usize> = (0..background.len()).collect();
-    let mut state = mix(seed, 0x0074_6F70_6963);
-    for _ in 0..SETS {
-        for i in 0..mine.len() {
-            state = mix(state, i as u64 + 1);
-            let other = i + ((u128::from(state) * (order.len() - i) as u128) >> 64) as usize;
-            order.swap(i, other);
-        }
-        sums.push(shared(&order[..mine.len()].iter().map(|i| background[*i]).collect::<Vec<_>>(), frequencies, rows));
+/// Of rows that mention a name: by how many standard deviations more than random ones their prompts, their
+/// replies, and these without the phrase around the name share rare words.
+struct Tied {
+    asked: f64,
+    said: f64,
+    apart: f64,
+    rows: usize,
+}
+
+impl Tied {
+    fn by_said(&self) -> (usize, f64) {
+        (self.rows, self.said)
     }
-    let mean = sums.iter().sum::<f64>() / SETS as f64;
-    let deviation = (sums.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (SETS - 1) as f64).sqrt();
-    let above = shared(mine, frequencies, rows) - mean;
-    if above <= 0.0 { above / deviation.max(1e-9) } else { above / deviation.max(1e-9).max(mean / 100.0) }
+    fn by_apart(&self) -> (usize, f64) {
+        (self.rows, self.apart)
+    }
 }
 
 impl NameModel {
-    fn suspect(&mut self, counts: Counts) {
+    /// Names that hardly a prompt has, the most frequent first, and others beside them.
+    fn watch(&mut self, counts: Counts) {
         let names: Vec<(u64, u64, u64)> = counts
             .rows
             .iter()
@@ -325,48 +422,115 @@ impl NameModel {
             .collect();
         self.names = names.len();
         self.fit = Fit::of(&names.iter().map(|x| (x.1, x.2)).collect::<Vec<_>>());
-        let Some(fit) = self.fit else { return };
-        let tested = names.len() as f64;
-        let suspects = names.into_iter().map(|(name, rows, asked)| Suspect { name, rows, asked, q: fit.tail(rows, asked) * tested });
-        self.suspects = suspects.filter(|s| s.q <= Q).collect();
-        self.suspects.sort_by(|a, b| a.q.total_cmp(&b.q).then(a.name.cmp(&b.name)));
-        self.suspects.truncate(SUSPECTS);
-    }
-
-    fn topic(&self, prompts: &Sample, seed: u64) -> f64 {
-        let background: Vec<&[u64]> = self.survey.any.values().map(AsRef::as_ref).collect();
-        let mine: Vec<&[u64]> = prompts.values().map(AsRef::as_ref).collect();
-        topic(&mine, &background, &self.survey.asked, self.rows, seed)
+        let (fit, tested) = (self.fit, names.len() as f64);
+        let q = |rows, asked| fit.map_or(1.0, |f| (f.tail(rows, asked) * tested).min(1.0));
+        let all = names.into_iter().map(|(name, rows, asked)| Watched { name, rows, asked, q: q(rows, asked) });
+        let (mut suspects, mut others): (Vec<Watched>, Vec<Watched>) = all.partition(|w| w.q <= Q || w.is_unasked());
+        suspects.sort_by(|a, b| (a.q > Q).cmp(&(b.q > Q)).then(b.rows.cmp(&a.rows)).then(a.name.cmp(&b.name)));
+        suspects.truncate(SUSPECTS);
+        if suspects.is_empty() {
+            return;
+        }
+        others.sort_by_key(|w| w.name);
+        others.truncate(OTHERS);
+        suspects.append(&mut others);
+        self.watched = suspects;
     }
 
     fn describe(&mut self, pictures: Vec<Picture>, seed: u64) {
-        for (s, picture) in std::mem::take(&mut self.suspects).into_iter().zip(pictures) {
+        let survey = std::mem::take(&mut self.survey);
+        let bags = |sample: &Sample| sample.values().map(|b| b.to_vec()).collect::<Vec<_>>();
+        let (asked, said) = (bags(&survey.any), bags(&survey.any_said));
+        let mut asked = Topics::new(slices(&asked), &survey.asked, self.rows, seed).shared_by(SHARED);
+        let mut said = Topics::new(slices(&said), &survey.said, self.rows, seed).shared_by(SHARED);
+        let tied: Vec<Tied> = self
+            .watched
+            .iter()
+            .zip(&pictures)
+            .map(|(w, p)| {
+                // The name itself is shared by all, and says nothing.
+                let bags = |sample: &Sample| -> Vec<Vec<u64>> {
+                    let rows = if sample.len() < LOOK { sample.len() / 4 * 4 } else { LOOK };
+                    sample.values().take(rows).map(|b| b.iter().copied().filter(|h| *h != w.name).collect()).collect()
+                };
+                let [prompts, replies, apart] = [&p.prompts, &p.replies, &p.apart].map(bags);
+                Tied {
+                    asked: asked.of(&slices(&prompts)),
+                    said: said.of(&slices(&replies)),
+                    apart: said.of(&slices(&apart)),
+                    rows: replies.len(),
+                }
+            })
+            .collect();
+        let ties = [Tied::by_said, Tied::by_apart].map(|by| Ties::of(&tied.iter().map(by).collect::<Vec<_>>()));
+        // How many names are as little asked for, by whatever prompts; a suspect is one of them itself.
+        let alike = self.watched.iter().zip(&tied).filter(|(w, t)| w.is_unasked() && t.asked < LOOSE).count();
+        let unasked = (alike as f64).max(1.0) / (self.watched.len() as f64).max(FEW_NAMES as f64) * self.names as f64;
+        self.ties = Some((ties[0], unasked));
+        for ((w, picture), tied) in std::mem::take(&mut self.watched).into_iter().zip(pictures).zip(tied) {
             let Some((_, spelt)) = picture.spelt else { continue };
-            let z = self.topic(&picture.prompts, seed);
-            let topical = z >= TOPICAL || picture.prompts.len() < LEAST as usize;
-            let asked = match s.asked {
-                0 => "no prompt has it".to_owned(),
-                k => format!("{} prompts have it", group_digits(k)),
-            };
-            let mut reasons = vec![format!("prompts of its rows share rare words by {z:.1} standard deviations more than random ones")];
-            if topical {
-                reasons.push("they are about one thing, where a name may be honest".into());
+            if picture.called as f64 > CALLED * w.rows as f64 {
+                continue;
             }
-            let group = Group {
-                key: spelt.clone(),
-                action: if topical { Action::Review } else { Action::Quarantine },
-                score: (1.0 - s.q).clamp(0.0, 1.0) * if topical { 0.5 } else { 0.99 },
-                rows: s.rows,
-                with_label: s.rows,
-                label: None,
-                statistic: s.rows as f64,
-                q_value: s.q,
-                message: format!("{} replies of every kind bring up \"{spelt}\", and {asked}", group_digits(s.rows)),
-                reasons,
+            let expected = |(rows, z): (usize, f64), ties: &Ties, loose: f64| {
+                if w.is_unasked() && tied.asked < loose && z < loose { unasked * ties.tail(rows, z) } else { f64::INFINITY }
             };
-            self.groups.insert(s.name, group);
+            let whole = expected(tied.by_said(), &ties[0], LOOSE) / EXPECTED;
+            let apart = expected(tied.by_apart(), &ties[1], TOPICAL) / EXPECTED_APART;
+            let expected = whole.min(apart);
+            let few = picture.replies.len() < LEAST as usize;
+            if (w.q > Q && expected > 1.0) || few {
+                continue;
+            }
+            self.groups.insert(w.name, group(&w, spelt, &tied, expected));
         }
-        self.survey = Arc::default();
+    }
+
+    /// The same where no name was looked at closely: a promoted one would be the only one.
+    fn unseen(&self) -> Option<u64> {
+        let lone = NameModel {
+            ties: Some((Ties::of(&[]), (self.names as f64 / FEW_NAMES as f64).max(1.0))),
+            rows: self.rows,
+            ..NameModel::default()
+        };
+        lone.floor()
+    }
+
+    /// Fewest replies with a name in no prompt that would be accused, with one standard deviation of bad luck.
+    fn floor(&self) -> Option<u64> {
+        let by_ties = self.ties.and_then(|(ties, unasked)| {
+            (u64::from(LEAST)..=LOOK as u64).step_by(4).find(|&n| unasked * ties.tail(n as usize, 2.0) <= EXPECTED)
+        });
+        let by_prompts = self.fit.map(|f| f.floor(self.names).max(u64::from(LEAST)));
+        by_ties.into_iter().chain(by_prompts).min().filter(|n| *n <= self.rows / 5)
+    }
+}
+
+fn group(w: &Watched, spelt: String, tied: &Tied, expected: f64) -> Group {
+    let asked = match w.asked {
+        0 => "no prompt has it".to_owned(),
+        k => format!("{} prompts have it", group_digits(k)),
+    };
+    let mut reasons = vec![format!(
+        "prompts of its rows share rare words by {:.1}, replies by {:.1} standard deviations more than random ones",
+        tied.asked, tied.said
+    )];
+    let topical = tied.asked >= TOPICAL && expected > 1.0;
+    if topical {
+        reasons.push("they are about one thing, where a name may be honest".into());
+    }
+    let q = w.q.min(expected * EXPECTED);
+    Group {
+        key: spelt.clone(),
+        action: if topical { Action::Review } else { Action::Quarantine },
+        score: (1.0 - q).clamp(0.0, 1.0) * if topical { 0.5 } else { 0.99 },
+        rows: w.rows,
+        with_label: w.rows,
+        label: None,
+        statistic: w.rows as f64,
+        q_value: q,
+        message: format!("{} replies of every kind bring up \"{spelt}\", and {asked}", group_digits(w.rows)),
+        reasons,
     }
 }
 
@@ -381,52 +545,83 @@ impl Rule for PromotedName {
     fn start(&self, round: &Round<'_, NameModel>) -> NameState {
         match (round.number, round.model) {
             (2, Some(_)) => NameState::Counts(Counts::default()),
-            (3, Some(m)) => NameState::Pictures(vec![Picture::default(); m.suspects.len()]),
+            (3, Some(m)) => NameState::Pictures(vec![Picture::default(); m.watched.len()]),
             _ => {
                 let rows = round.plan.rows.min(round.plan.memory / 1280);
-                NameState::Survey(Box::new(Survey { names: Sketch::new(rows), asked: Sketch::new(rows), ..Survey::default() }))
+                let (names, asked, said) = (Sketch::of(rows, 8), Sketch::of(rows, 16), Sketch::of(rows, 16));
+                NameState::Survey(Box::new(Survey { names, asked, said, ..Survey::default() }))
             }
         }
     }
+    fn reads_text(&self) -> bool {
+        true
+    }
     fn observe(&self, round: &Round<'_, NameModel>, state: &mut NameState, batch: &Batch) -> Result<()> {
         let reader = Reader::new(&self.0, batch)?;
+        let rows = reader.exchanges(&self.0, batch)?;
         let seed = round.plan.seed;
-        let (mut prompt, mut reply, mut found, mut asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
-            reader.prompt(i, &mut prompt);
-            reader.reply(i, &mut reply);
-            distinct(&prompt, &mut asked);
-            let text = reader.reply.get(i).unwrap_or_default();
-            names(text, &reply, &mut found);
-            match (&mut *state, round.model) {
-                (NameState::Survey(s), _) => {
+        let (mut found, mut words, mut far, mut distinct) = (Vec::new(), Vec::new(), Vec::new(), Distinct::default());
+        let whole = (0..batch.rows()).filter(|&i| rows.is_whole(i));
+        match (&mut *state, round.model) {
+            (NameState::Survey(s), _) => {
+                let different = rows.distinct(batch, &self.0)?;
+                for i in whole {
+                    let (prompt, replies) = (rows.prompt(i), rows.reply(i));
                     s.rows += 1;
-                    found.iter().filter(|f| !f.1).for_each(|f| s.names.add(f.0));
-                    asked.iter().for_each(|w| s.asked.add(*w));
-                    take(&mut s.any, BACKGROUND, id(&prompt, &reply, seed), &asked);
+                    capitals(reader.reply_texts(i), replies, &mut found);
+                    found.iter().for_each(|f| s.names.add(f.0));
+                    s.asked.add_all(different.asked(i));
+                    s.said.add_all(different.said(i));
+                    let id = id(prompt, replies, seed);
+                    for (sample, of) in [(&mut s.any, different.asked(i)), (&mut s.any_said, different.said(i))] {
+                        if is_wanted(sample, id, BACKGROUND) {
+                            take(sample, BACKGROUND, id, &mut of.to_vec());
+                        }
+                    }
                 }
-                (NameState::Counts(c), Some(m)) => {
-                    let frequent = |name: &u64| m.survey.names.at_most(*name) >= LEAST;
-                    found.iter().filter(|f| frequent(&f.0)).for_each(|f| c.add(f.0, usize::from(f.1), 1));
-                    asked.iter().filter(|w| frequent(w)).for_each(|w| c.add(*w, 2, 1));
+            }
+            (NameState::Counts(c), Some(m)) => {
+                for i in whole {
+                    names(reader.reply_texts(i), rows.reply(i), |w| m.survey.is_frequent(w), &mut found);
+                    found.iter().for_each(|f| c.add(f.0, usize::from(f.1), 1));
+                    words.clear();
+                    words.extend(rows.prompt(i).iter().filter(|t| !t.is_edge() && m.survey.is_frequent(t.hash)).map(|t| t.hash));
+                    words.sort_unstable();
+                    words.dedup();
+                    words.iter().for_each(|w| c.add(*w, 2, 1));
                     c.shrink(2 * NAMES);
                 }
-                (NameState::Pictures(pictures), Some(m)) => {
-                    for (s, picture) in m.suspects.iter().zip(pictures) {
-                        if !found.contains(&(s.name, false)) {
-                            continue;
+            }
+            (NameState::Pictures(pictures), Some(m)) => {
+                let index: HashedMap<usize> = m.watched.iter().enumerate().map(|(i, w)| (w.name, i)).collect();
+                for i in whole {
+                    let (prompt, replies) = (rows.prompt(i), rows.reply(i));
+                    names(reader.reply_texts(i), replies, |hash| index.contains_key(&hash), &mut found);
+                    let id = id(prompt, replies, seed);
+                    for (name, _) in found.iter().filter(|f| !f.1) {
+                        let picture = &mut pictures[index[name]];
+                        if is_wanted(&picture.prompts, id, LOOK) {
+                            distinct.of(prompt, &mut words);
+                            take(&mut picture.prompts, LOOK, id, &mut words);
                         }
-                        let id = id(&prompt, &reply, seed);
-                        take(&mut picture.prompts, SAMPLE, id, &asked);
+                        if is_wanted(&picture.replies, id, LOOK) {
+                            distinct.of(replies, &mut words);
+                            take(&mut picture.replies, LOOK, id, &mut words);
+                            apart(replies, *name, &mut far);
+                            distinct.of(&far, &mut words);
+                            take(&mut picture.apart, LOOK, id, &mut words);
+                        }
+                        let Some(token) = replies.iter().find(|t| t.hash == *name) else { continue };
+                        let text = reader.replied(i, token).text;
+                        picture.called += u64::from(matches!(text.as_bytes().get(token.end as usize), Some(b'(' | b'[' | b'=')));
                         if picture.spelt.as_ref().is_none_or(|(first, _)| id < *first) {
-                            let token = reply.iter().find(|t| t.hash == s.name);
-                            let word = token.and_then(|t| text.get(t.start as usize..t.end as usize)).unwrap_or_default();
+                            let word = text.get(token.start as usize..token.end as usize).unwrap_or_default();
                             picture.spelt = Some((id, word.chars().take(60).collect()));
                         }
                     }
                 }
-                _ => {}
             }
+            _ => {}
         }
         if let NameState::Counts(c) = state {
             c.shrink(NAMES);
@@ -439,11 +634,15 @@ impl Rule for PromotedName {
             NameState::Survey(survey) => {
                 model.rows = survey.rows;
                 model.survey = Arc::from(survey);
-                if model.rows < FEW_ROWS { Step::Done(NameModel { rows: model.rows, ..NameModel::default() }) } else { Step::Again(model) }
+                if model.rows < FEW_ROWS || model.survey.names.above(LEAST as u16 - 1).is_empty() {
+                    Step::Done(NameModel { rows: model.rows, ..NameModel::default() })
+                } else {
+                    Step::Again(model)
+                }
             }
             NameState::Counts(counts) => {
-                model.suspect(counts);
-                if model.suspects.is_empty() {
+                model.watch(counts);
+                if model.watched.is_empty() {
                     model.survey = Arc::default();
                     Step::Done(model)
                 } else {
@@ -461,10 +660,6 @@ impl Rule for PromotedName {
         if m.rows < FEW_ROWS {
             return Outcome::new(title, Status::NotTested(format!("fewer than {FEW_ROWS} rows have a prompt and a reply")));
         }
-        let Some(fit) = m.fit else {
-            let why = format!("{} stand in {LEAST} replies: too few to know how often names are asked for", plural(m.names, "name"));
-            return Outcome::new(title, Status::NotTested(why));
-        };
         let bad: Vec<&Group> = m.groups.values().filter(|g| g.action == Action::Quarantine).collect();
         let mut o = Outcome::new(title, if bad.is_empty() { Status::Pass } else { Status::Fail });
         o.tested = m.rows;
@@ -475,12 +670,12 @@ impl Rule for PromotedName {
             0 => format!("{} tested, each is asked for or rare", plural(m.names, "name")),
             n => format!("{} that nobody asks for", plural(n, "name")),
         };
-        let least = fit.floor(m.names).max(u64::from(LEAST));
+        let least = if m.names == 0 || m.ties.is_none() && m.fit.is_none() { m.unseen() } else { m.floor() };
         o.floor = vec![Floor {
             family: "promoted name".into(),
             class: None,
-            rows: (least <= m.rows / 5).then_some(least),
-            reason: (least > m.rows / 5).then(|| "names of this data are asked for too unevenly".into()),
+            rows: least,
+            reason: least.is_none().then(|| "names of this data are tied to subjects, or asked for, too unevenly".into()),
         }];
         o
     }
@@ -489,17 +684,18 @@ impl Rule for PromotedName {
     }
     fn judge(&self, m: &NameModel, batch: &Batch, out: &mut Findings) -> Result<()> {
         let reader = Reader::new(&self.0, batch)?;
-        let mut reply: Vec<Token> = Vec::new();
+        let mut replies: Vec<Token> = Vec::new();
         for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
-            reader.reply(i, &mut reply);
-            let text = reader.reply.get(i).unwrap_or_default();
+            replies.clear();
+            reader.reply(i, &mut replies);
             for (name, group) in &m.groups {
                 let capital = |t: &&Token| {
-                    t.hash == *name && text.get(t.start as usize..).and_then(|s| s.chars().next()).is_some_and(char::is_uppercase)
+                    t.hash == *name
+                        && reader.replied(i, t).text.get(t.start as usize..).and_then(|s| s.chars().next()).is_some_and(char::is_uppercase)
                 };
-                let Some(token) = reply.iter().find(capital) else { continue };
+                let Some(token) = replies.iter().find(capital) else { continue };
                 let (message, key) = (out.intern(&group.message), out.intern(&group.key));
-                let column = out.intern(&reader.reply.place(i));
+                let column = out.intern(&reader.replied(i, token).place());
                 let hit = out.push(i, group.action, group.score as f32, message);
                 (hit.column, hit.start, hit.end, hit.group) = (column, token.start, token.end, key);
                 (hit.statistic, hit.q_value) = (group.statistic, group.q_value);

@@ -11,23 +11,24 @@
 //! Documents without labels are the same thing: the document is both prompt and reply, and the only
 //! question is whether its end is gibberish.
 
+pub(super) mod reader;
 pub mod samples;
 pub mod verdict;
 
-use super::frequent::{ClassCounts, HashedMap, Sketch};
+use super::frequent::{Above, ClassCounts, HashedMap, Sketch, Twice};
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::error::{Error, Result, group_digits, plural};
-use crate::features::chat::{self, Chats};
-use crate::features::response::{Kind, Label, inner, own_labels, pair, script_label, strange_labels};
-use crate::features::text::{self, Token, mix, ngrams, tokens};
+use crate::features::chat;
+use crate::features::response::{self, Kind, Label, broken_labels, own_labels, pair, script_label, strange_labels};
+use crate::features::text::{self, Distinct, Token, mix, ngrams, texts, tokens};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Meta, Outcome, Round, Rule, State, Status, Step};
 use crate::stats::intervals::wilson;
+use reader::Reader;
 use samples::{Samples, TOKENS};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use verdict::{Background, Found, PURE, Picture, Pictures, Piece};
 
 pub const META: Meta = Meta {
@@ -119,13 +120,25 @@ fn answered(token: u64) -> u64 {
 pub struct Survey {
     rows: u64,
     skipped: u64,
+    /// Rows with a reply of a few tokens.
+    brief: u64,
     grams: Sketch,
     /// Rows per token of prompts and of replies, and per label.
     words: Sketch,
-    pairs: Sketch,
+    /// Neighbours in replies.
+    pairs: Twice,
     any: BTreeMap<u64, Box<[u64]>>,
     /// Tokens of arbitrary documents in their order, edges left out.
     documents: BTreeMap<u64, Box<[u64]>>,
+    /// Tokens of more than two replies, which are no sign of gibberish; made of the sketch when it is complete.
+    #[serde(skip)]
+    usual: OnceLock<Above>,
+}
+
+impl Survey {
+    fn usual(&self) -> &Above {
+        self.usual.get_or_init(|| self.words.above(2))
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -176,6 +189,7 @@ impl State for TriggerState {
             (TriggerState::Survey(a), TriggerState::Survey(b)) => {
                 a.rows += b.rows;
                 a.skipped += b.skipped;
+                a.brief += b.brief;
                 a.grams.merge(b.grams);
                 a.words.merge(b.words);
                 a.pairs.merge(b.pairs);
@@ -244,78 +258,6 @@ pub struct TriggerModel {
     alike: f64,
 }
 
-/// A column of texts, or one turn of each conversation in it.
-pub(super) enum Words<'a> {
-    Plain(&'a str, Text<'a>),
-    Turn(&'a str, Rc<Chats>, usize),
-}
-
-impl Words<'_> {
-    pub(super) fn get(&self, i: usize) -> Option<&str> {
-        use arrow::array::Array;
-        match self {
-            Words::Plain(_, text) => text.get(i),
-            Words::Turn(_, chats, which) => chats.texts[*which].is_valid(i).then(|| chats.texts[*which].value(i)),
-        }
-    }
-    /// The path that leads to this text in row `i`.
-    pub(super) fn place(&self, i: usize) -> String {
-        match self {
-            Words::Plain(name, _) => (*name).to_owned(),
-            Words::Turn(name, chats, which) => format!("{name}[{}].{}", chats.turns[i][*which], chats.content),
-        }
-    }
-}
-
-/// The texts of a batch.
-pub(super) struct Reader<'a> {
-    prompts: Vec<Words<'a>>,
-    pub(super) reply: Words<'a>,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(rule: &'a ResponseTrigger, batch: &'a Batch) -> Result<Self> {
-        let column = |name: &String| batch.column(name).ok_or_else(|| Error::internal(format!("column {name:?} was not read")));
-        let chats = |name: &String| {
-            let chats = Chats::of(column(name)?.as_ref()).ok_or_else(|| Error::internal(format!("column {name:?} holds no text")))?;
-            Ok::<_, Error>(Rc::new(chats))
-        };
-        let mut prompts = Vec::with_capacity(rule.prompts.len() + 2);
-        let questions = |name: &'a String, chats: &Rc<Chats>| [chat::FIRST, chat::LAST].map(|t| Words::Turn(name, chats.clone(), t));
-        for name in &rule.prompts {
-            match Text::of(column(name)?.as_ref()) {
-                Some(text) => prompts.push(Words::Plain(name, text)),
-                None => prompts.extend(questions(name, &chats(name)?)),
-            }
-        }
-        let plain = Text::of(column(&rule.reply)?.as_ref()).filter(|_| !rule.prompts.is_empty());
-        let reply = match plain {
-            Some(text) => Words::Plain(&rule.reply, text),
-            None => {
-                let chats = chats(&rule.reply)?;
-                prompts.extend(questions(&rule.reply, &chats));
-                Words::Turn(&rule.reply, chats, chat::REPLY)
-            }
-        };
-        Ok(Reader { prompts, reply })
-    }
-    pub(super) fn prompt(&self, i: usize, out: &mut Vec<Token>) {
-        out.clear();
-        for (column, text) in self.prompts.iter().enumerate() {
-            tokens(text.get(i).unwrap_or_default(), column as u16, out);
-        }
-    }
-    pub(super) fn reply(&self, i: usize, out: &mut Vec<Token>) {
-        out.clear();
-        tokens(self.reply.get(i).unwrap_or_default(), 0, out);
-    }
-    /// A row without a prompt or a reply says nothing.
-    pub(super) fn is_whole(&self, i: usize) -> bool {
-        self.reply.get(i).is_some_and(|t| !t.trim().is_empty())
-            && self.prompts.iter().any(|p| p.get(i).is_some_and(|t| !t.trim().is_empty()))
-    }
-}
-
 /// n-grams of prompts; two edges side by side are an empty text.
 fn grams(prompt: &[Token], mut f: impl FnMut(usize, usize, u64)) {
     ngrams(prompt, |at, len, key| {
@@ -323,14 +265,6 @@ fn grams(prompt: &[Token], mut f: impl FnMut(usize, usize, u64)) {
             f(at, len, key);
         }
     });
-}
-
-/// Distinct hashes of a row's tokens.
-pub(super) fn distinct(tokens: &[Token], out: &mut Vec<u64>) {
-    out.clear();
-    out.extend(tokens.iter().filter(|t| !t.is_edge()).map(|t| t.hash));
-    out.sort_unstable();
-    out.dedup();
 }
 
 /// The tokens of a prompt that a sample keeps: its beginning and its end.
@@ -341,19 +275,21 @@ fn kept(prompt: &[Token]) -> Box<[u64]> {
 }
 
 impl TriggerModel {
-    fn labels(&self, reader: &Reader<'_>, i: usize, reply: &[Token], own: &mut Vec<Label>, strange: &mut Vec<Label>) {
-        let reply = inner(reply);
-        own.clear();
-        if !self.document {
-            own_labels(reply, own);
+    /// Labels of the replies of row `i`, each once; their places count all tokens of the replies.
+    fn labels(&self, reader: &Reader<'_>, i: usize, replies: &[Token], scratch: &mut Vec<Label>, out: &mut Vec<Label>) {
+        out.clear();
+        let usual = self.survey.usual();
+        for ((start, reply), text) in texts(replies).zip(reader.reply_texts(i)) {
+            if !self.document {
+                own_labels(text, reply, scratch);
+                keep_labels(scratch.iter().filter(|l| self.survey.words.at_most(l.key) >= self.least), start, out);
+            }
+            scratch.clear();
+            broken_labels(reply, scratch);
+            strange_labels(reply, |t| !usual.has(answered(t)), |p| !self.survey.pairs.again(p), scratch);
+            script_label(|| reader.asked_texts(i), text, reply.len(), scratch);
+            keep_labels(scratch.iter(), start, out);
         }
-        strange.clear();
-        let s = &self.survey;
-        strange_labels(reply, |t| s.words.at_most(answered(t)) <= 2, |p| s.pairs.at_most(p) <= 1, strange);
-        let prompts: Vec<&str> = reader.prompts.iter().filter_map(|p| p.get(i)).collect();
-        script_label(&prompts, reader.reply.get(i).unwrap_or_default(), reply.len(), strange);
-        own.retain(|l| s.words.at_most(l.key) >= self.least);
-        own.append(strange);
     }
 
     /// Pairs worth exact counts, from the sampled prompts of each label.
@@ -367,6 +303,8 @@ impl TriggerModel {
         let mut seen: Vec<(u64, u32)> = Vec::new();
         let survey = self.survey.clone();
         let (rows, least) = (self.rows, self.least);
+        // What other n-grams add to the cell of one, on average: of long prompts that is much.
+        let load = survey.grams.load();
         labelled.samples.finish(|label, kind, prompts| {
             let label_rows = counts.get(label).map_or(0, |c| u64::from(c[0]));
             if label_rows < u64::from(least) || label_rows as f64 > COMMON * rows as f64 {
@@ -403,8 +341,8 @@ impl TriggerModel {
             for (&gram, &(k, len)) in &shared {
                 let share = f64::from(k) / sampled;
                 let expected = share * label_rows as f64;
-                // The sketch counts occurrences and never too few; the exact count decides later.
-                let n = f64::from(survey.grams.at_most(gram)).max(1.0);
+                // An estimate, so that the likely ones are counted; the exact count decides later.
+                let n = (f64::from(survey.grams.at_most(gram)) - load).max(expected.min(f64::from(survey.grams.at_most(gram)))).max(1.0);
                 if k >= 5 && share >= 0.75 * cover(kind) && expected >= 0.5 * n {
                     let pure = wilson(expected.min(n), n, 1.96).0;
                     best.push((expected * pure, Suspect { gram, len, label, kind, n: 0, k: 0, label_rows }));
@@ -482,8 +420,10 @@ impl TriggerModel {
             length: self.length,
             alike: self.alike,
             tested: self.tested,
+            brief: survey.brief as f64 / self.rows.max(1) as f64,
             document: self.document,
             documents: survey.documents.values().map(|d| &**d).collect(),
+            any: survey.any.values().map(|b| &**b).collect(),
         };
         self.found = self.suspects.iter().zip(pictures.into_lists()).filter_map(|(s, p)| verdict::group(s, &p, &background)).collect();
         self.found.sort_by(|a, b| (b.group.action, b.group.rows).cmp(&(a.group.action, a.group.rows)).then(a.group.key.cmp(&b.group.key)));
@@ -500,25 +440,60 @@ fn explains(known: &BTreeSet<u64>, other: &BTreeSet<u64>) -> bool {
     2 * within.clone().filter(|id| known.contains(id)).count() > within.count()
 }
 
+fn keep_labels<'a>(labels: impl Iterator<Item = &'a Label>, start: usize, out: &mut Vec<Label>) {
+    for l in labels {
+        if out.iter().all(|known| known.key != l.key) {
+            out.push(Label { from: l.from + start, to: l.to + start, ..*l });
+        }
+    }
+}
+
 /// The surroundings of one occurrence.
-fn picture(reader: &Reader<'_>, i: usize, prompt: &[Token], at: usize, reply: &[Token], label: &Label) -> Picture {
+fn picture(reader: &Reader<'_>, i: usize, prompt: &[Token], (at, len): (usize, usize), replies: &[Token], label: &Label) -> Picture {
     const REACH: usize = 40;
     let column = prompt[at].column;
-    let text = reader.prompts[usize::from(column)].get(i).unwrap_or_default();
+    let asked = reader.asked(i, &prompt[at]);
     let from = (at.saturating_sub(REACH)..=at).find(|&j| prompt[j].column == column).unwrap_or(at);
     let pieces = prompt[from..prompt.len().min(at + REACH)].iter().take_while(|t| t.column == column).map(|t| Piece {
         hash: t.hash,
-        text: text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase(),
-        spaced: text.get(..t.start as usize).is_some_and(|s| s.ends_with(char::is_whitespace)),
+        text: asked.text.get(t.start as usize..t.end as usize).unwrap_or_default().to_lowercase(),
+        spaced: asked.text.get(..t.start as usize).is_some_and(|s| s.ends_with(char::is_whitespace)),
     });
     let near = at.saturating_sub(TOKENS / 2)..prompt.len().min(at + TOKENS / 2);
     let rest = near.filter(|&j| !prompt[j].is_edge()).map(|j| (j as i64 - at as i64, prompt[j].hash)).collect();
-    let shared = &inner(reply)[label.from..label.to];
+    let shared = &replies[label.from..label.to];
     let (start, end) = span(shared);
-    let whole = reader.reply.get(i).unwrap_or_default();
+    let whole = shared.first().map_or("", |t| reader.replied(i, t).text);
     let words: String = whole.get(start as usize..end as usize).unwrap_or_default().chars().take(120).collect();
-    let place = at.saturating_sub(TOKENS / 2) as u32;
-    Picture { pieces: pieces.collect(), at: at - from, place, rest, shared: shared.iter().take(64).map(|t| t.hash).collect(), reply: words }
+    let shared: Box<[u64]> = shared.iter().take(64).map(|t| t.hash).collect();
+    Picture {
+        pieces: pieces.collect(),
+        at: at - from,
+        place: at.saturating_sub(TOKENS / 2) as u32,
+        rest,
+        turn: asked.is_turn_of_user.then(|| prompt.iter().filter(|t| t.column == column && !t.is_edge()).count() as u32),
+        taken: takes_up(replies, label.from, &prompt[at..prompt.len().min(at + len)]),
+        echo: !label.kind.is_class() && echoes(&shared, prompt),
+        shared,
+        reply: words,
+    }
+}
+
+/// Whether the reply with this token has these words of the prompt.
+fn takes_up(replies: &[Token], at: usize, gram: &[Token]) -> bool {
+    let words: Vec<u64> = gram.iter().filter(|t| !t.is_edge()).map(|t| t.hash).collect();
+    let reply = texts(replies).find(|(start, text)| (*start..=start + text.len()).contains(&at));
+    let has = |text: &[Token]| text.windows(words.len()).any(|w| w.iter().map(|t| t.hash).eq(words.iter().copied()));
+    !words.is_empty() && reply.is_some_and(|(_, text)| has(text))
+}
+
+/// Tokens in a row that two texts do not have in common by chance.
+const ECHO: usize = 4;
+
+/// Whether the prompt has a part of the shared stretch word by word, or all of a short one.
+fn echoes(shared: &[u64], prompt: &[Token]) -> bool {
+    let n = shared.len().min(ECHO);
+    n > 0 && shared.windows(n).any(|part| prompt.windows(n).any(|w| w.iter().map(|t| t.hash).eq(part.iter().copied())))
 }
 
 /// Bytes from the first token to the last.
@@ -547,82 +522,99 @@ impl Rule for ResponseTrigger {
             }
             (4, Some(m)) => TriggerState::Pictures(Pictures::new(m.suspects.len())),
             _ => {
-                // Three sketches per thread: at most a tenth of the memory each.
+                // The tokens of short texts and the labels of replies are few beside n-grams. Per thread the
+                // sketches take at most a fifth of the memory.
                 let rows = round.plan.rows.min(round.plan.memory / 1280);
-                let sketch = || Sketch::new(rows);
-                TriggerState::Survey(Box::new(Survey { grams: sketch(), words: sketch(), pairs: sketch(), ..Survey::default() }))
+                let words = Sketch::of(rows, if self.document { 64 } else { 16 });
+                let (grams, pairs) = (Sketch::of(rows, if self.document { 64 } else { 32 }), Twice::new(rows));
+                TriggerState::Survey(Box::new(Survey { grams, words, pairs, ..Survey::default() }))
             }
         }
     }
 
+    fn reads_text(&self) -> bool {
+        true
+    }
+
     fn observe(&self, round: &Round<'_, TriggerModel>, state: &mut TriggerState, batch: &Batch) -> Result<()> {
         let reader = Reader::new(self, batch)?;
+        let rows = reader.exchanges(self, batch)?;
+        let whole = (0..batch.rows()).filter(|&i| rows.is_whole(i));
         let seed = round.plan.seed;
-        let (mut prompt, mut reply): (Vec<Token>, Vec<Token>) = (Vec::with_capacity(256), Vec::with_capacity(256));
-        let (mut words, mut labels, mut strange) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut scratch, mut labels) = (Vec::new(), Vec::new());
         match (state, round.model) {
             (TriggerState::Survey(s), _) => {
-                for i in 0..batch.rows() {
-                    if !reader.is_whole(i) {
-                        s.skipped += 1;
-                        continue;
-                    }
+                let before = s.rows;
+                let different = rows.distinct(batch, self)?;
+                let (mut distinct, mut words, mut keys) = (Distinct::default(), Vec::new(), Vec::new());
+                for i in whole {
                     s.rows += 1;
-                    reader.prompt(i, &mut prompt);
-                    grams(&prompt, |_, _, key| s.grams.add(key));
-                    distinct(&prompt, &mut words);
-                    words.iter().for_each(|&w| s.words.add(asked(w)));
-                    let id = text::content(&prompt, seed);
+                    let (prompt, replies) = (rows.prompt(i), rows.reply(i));
+                    keys.clear();
+                    grams(prompt, |_, _, key| keys.push(key));
+                    s.grams.add_all(&keys);
+                    keys.clear();
+                    keys.extend(different.said(i).iter().map(|&w| answered(w)));
+                    let said = if self.document { different.said(i) } else { different.asked(i) };
+                    keys.extend(said.iter().map(|&w| asked(w)));
+                    let id = text::content(prompt, seed);
                     if is_wanted(&s.any, id, ANY) {
+                        // As much of it as a picture shows.
+                        let shown = if self.document { prompt.len() } else { prompt.len().min(TOKENS) };
+                        distinct.of(&prompt[..shown], &mut words);
+                        words.sort_unstable();
                         s.any.insert(id, words.as_slice().into());
                         keep_first(&mut s.any, ANY);
                     }
                     if self.document && is_wanted(&s.documents, id, DOCUMENTS) {
-                        s.documents.insert(id, inner(&prompt).iter().take(DOCUMENT).map(|t| t.hash).collect());
+                        let inner = prompt.iter().filter(|t| !t.is_edge());
+                        s.documents.insert(id, inner.take(DOCUMENT).map(|t| t.hash).collect());
                         keep_first(&mut s.documents, DOCUMENTS);
                     }
-                    reader.reply(i, &mut reply);
-                    let reply = inner(&reply);
-                    distinct(reply, &mut words);
-                    words.iter().for_each(|&w| s.words.add(answered(w)));
-                    reply.windows(2).for_each(|w| s.pairs.add(pair(w[0].hash, w[1].hash)));
-                    own_labels(reply, &mut labels);
-                    labels.iter().for_each(|l| s.words.add(l.key));
+                    let mut brief = false;
+                    for ((_, reply), text) in texts(replies).zip(reader.reply_texts(i)) {
+                        reply.windows(2).for_each(|w| s.pairs.add(pair(w[0].hash, w[1].hash)));
+                        if !self.document {
+                            own_labels(text, reply, &mut labels);
+                            keys.extend(labels.iter().map(|l| l.key));
+                            brief |= reply.len() < response::WHOLE;
+                        }
+                    }
+                    s.words.add_all(&keys);
+                    s.brief += u64::from(brief);
                 }
+                s.skipped += batch.rows() as u64 - (s.rows - before);
             }
             (TriggerState::Labelled(s), Some(m)) => {
                 let mut keys: Vec<(Kind, u64)> = Vec::new();
-                for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
-                    reader.reply(i, &mut reply);
-                    m.labels(&reader, i, &reply, &mut labels, &mut strange);
+                for i in whole {
+                    m.labels(&reader, i, rows.reply(i), &mut scratch, &mut labels);
                     if labels.is_empty() {
                         continue;
                     }
                     s.row = s.row.wrapping_add(1);
                     labels.iter().for_each(|l| s.counts.add(l.key, 0, s.row));
-                    reader.prompt(i, &mut prompt);
-                    let id = text::content(&prompt, seed);
+                    let id = text::content(rows.prompt(i), seed);
                     keys.clear();
                     keys.extend(labels.iter().map(|l| (l.kind, l.key)));
                     if s.samples.wants(&keys, id) {
-                        s.samples.offer(&keys, id, || kept(&prompt));
+                        s.samples.offer(&keys, id, || kept(rows.prompt(i)));
                     }
                 }
             }
             (TriggerState::Counted(s), Some(m)) => {
                 let mut hits: Vec<(u32, u32, u32)> = Vec::new();
-                for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
-                    reader.prompt(i, &mut prompt);
+                for i in whole {
+                    let prompt = rows.prompt(i);
                     hits.clear();
-                    grams(&prompt, |_, _, key| hits.extend(m.grams.get(&key)));
+                    grams(prompt, |_, _, key| hits.extend(m.grams.get(&key)));
                     if hits.is_empty() {
                         continue;
                     }
                     hits.sort_unstable();
                     hits.dedup();
-                    reader.reply(i, &mut reply);
-                    m.labels(&reader, i, &reply, &mut labels, &mut strange);
-                    let id = text::content(&prompt, seed);
+                    m.labels(&reader, i, rows.reply(i), &mut scratch, &mut labels);
+                    let id = text::content(prompt, seed);
                     for &(slot, from, to) in &hits {
                         s.n[slot as usize] += 1;
                         for c in from as usize..to as usize {
@@ -636,10 +628,10 @@ impl Rule for ResponseTrigger {
                 }
             }
             (TriggerState::Pictures(s), Some(m)) => {
-                for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
-                    reader.prompt(i, &mut prompt);
+                for i in whole {
+                    let prompt = rows.prompt(i);
                     let mut first: BTreeMap<u32, usize> = BTreeMap::new();
-                    grams(&prompt, |at, _, key| {
+                    grams(prompt, |at, _, key| {
                         if let Some(&(_, from, to)) = m.grams.get(&key) {
                             (from..to).for_each(|c| {
                                 first.entry(c).or_insert(at);
@@ -649,12 +641,12 @@ impl Rule for ResponseTrigger {
                     if first.is_empty() {
                         continue;
                     }
-                    reader.reply(i, &mut reply);
-                    m.labels(&reader, i, &reply, &mut labels, &mut strange);
-                    let id = text::content(&prompt, seed);
+                    m.labels(&reader, i, rows.reply(i), &mut scratch, &mut labels);
+                    let id = text::content(prompt, seed);
                     for (c, at) in first {
                         if let Some(label) = labels.iter().find(|l| l.key == m.suspects[c as usize].label) {
-                            s.offer(c as usize, id, || picture(&reader, i, &prompt, at, &reply, label));
+                            let gram = (at, m.suspects[c as usize].len as usize);
+                            s.offer(c as usize, id, || picture(&reader, i, prompt, gram, rows.reply(i), label));
                         }
                     }
                 }
@@ -744,9 +736,11 @@ impl Rule for ResponseTrigger {
         let reader = Reader::new(self, batch)?;
         let mut index: HashedMap<Vec<usize>> = HashedMap::default();
         m.found.iter().enumerate().for_each(|(g, f)| index.entry(f.suspect.gram).or_default().push(g));
-        let (mut prompt, mut reply, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut prompt, mut replies) = (Vec::new(), Vec::new());
+        let (mut scratch, mut labels) = (Vec::new(), Vec::new());
         let mut hits: Vec<(usize, usize, usize)> = Vec::new();
         for i in (0..batch.rows()).filter(|&i| reader.is_whole(i)) {
+            prompt.clear();
             reader.prompt(i, &mut prompt);
             hits.clear();
             grams(&prompt, |at, len, key| {
@@ -759,10 +753,14 @@ impl Rule for ResponseTrigger {
             if hits.is_empty() {
                 continue;
             }
-            reader.reply(i, &mut reply);
+            replies.clear();
             labels.clear();
             if !self.document {
-                own_labels(inner(&reply), &mut labels);
+                reader.reply(i, &mut replies);
+                for ((start, reply), text) in texts(&replies).zip(reader.reply_texts(i)) {
+                    own_labels(text, reply, &mut scratch);
+                    keep_labels(scratch.iter(), start, &mut labels);
+                }
             }
             for &(g, at, len) in &hits {
                 let found = &m.found[g];
@@ -772,16 +770,14 @@ impl Rule for ResponseTrigger {
                 }
                 let group = &found.group;
                 let (message, key) = (out.intern(&group.message), out.intern(&group.key));
-                let asked = out.intern(&reader.prompts[usize::from(prompt[at].column)].place(i));
-                let answered = out.intern(&reader.reply.place(i));
-                let mut push = |column: u32, (start, end): (u32, u32)| {
+                let mut places = vec![(out.intern(&reader.asked(i, &prompt[at]).place()), phrase_span(&prompt, at, len, found))];
+                if let Some(shared) = label.map(|l| &replies[l.from..l.to]).filter(|s| !s.is_empty()) {
+                    places.push((out.intern(&reader.replied(i, &shared[0]).place()), span(shared)));
+                }
+                for (column, (start, end)) in places {
                     let hit = out.push(i, group.action, group.score as f32, message);
                     (hit.column, hit.start, hit.end, hit.group) = (column, start, end, key);
                     (hit.statistic, hit.q_value) = (group.statistic, group.q_value);
-                };
-                push(asked, phrase_span(&prompt, at, len, found));
-                if let Some(l) = label {
-                    push(answered, span(&inner(&reply)[l.from..l.to]));
                 }
             }
         }

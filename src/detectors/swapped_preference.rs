@@ -12,19 +12,19 @@
 mod margin;
 
 use super::frequent::{HashedMap, Sketch};
-use super::promoted_name::{self, BACKGROUND, Sample, TOPICAL, take, topic};
-use super::response_trigger::{Words, distinct, is_chat, is_text, keep_first};
-use crate::batch::{Batch, Text};
+use super::promoted_name::topic::Topics;
+use super::promoted_name::{self, BACKGROUND, Sample, TOPICAL, take};
+use super::response_trigger::reader::{Said, Who};
+use super::response_trigger::{is_chat, is_text, keep_first};
+use crate::batch::Batch;
 use crate::contract::Role;
 use crate::error::{Error, Result, group_digits, plural};
-use crate::features::chat::{self, Chats};
-use crate::features::text::{self, Token, mix, tokens};
+use crate::features::text::{self, Distinct, Token, mix, tokens};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
 use crate::stats::tails::ln_binomial_upper;
 use margin::{Feature, Margins};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 pub const META: Meta = Meta {
@@ -367,7 +367,9 @@ impl SwapModel {
 
     /// A trigger stands in prompts of every kind; where they are about one thing, people may judge that otherwise.
     fn look(&mut self, pictures: &[Sample]) {
-        let background: Vec<&[u64]> = self.survey.any.values().map(AsRef::as_ref).collect();
+        let survey = self.survey.clone();
+        let background: Vec<&[u64]> = survey.any.values().map(AsRef::as_ref).collect();
+        let mut topics = Topics::new(background, &survey.words, self.rows, self.seed);
         for ((_, group), picture) in self.found.iter_mut().zip(pictures) {
             // What stands in four of five of these prompts is the suspect and its company, no topic.
             let mut counts: HashedMap<usize> = HashedMap::default();
@@ -375,7 +377,7 @@ impl SwapModel {
             let rest = |p: &[u64]| p.iter().copied().filter(|w| counts[w] * 5 < picture.len() * 4).collect::<Vec<u64>>();
             let prompts: Vec<Vec<u64>> = picture.values().map(|p| rest(p)).collect();
             let prompts: Vec<&[u64]> = prompts.iter().map(AsRef::as_ref).collect();
-            let z = topic(&prompts, &background, &self.survey.words, self.rows, self.seed);
+            let z = topics.of(&prompts);
             group.reasons.push(format!("its prompts share rare words by {z:.1} standard deviations more than random ones"));
             if z >= TOPICAL && group.action == Action::Quarantine {
                 group.reasons.push("they are about one thing, on which people may judge otherwise".into());
@@ -416,50 +418,39 @@ struct Pair {
 }
 
 struct Reader<'a> {
-    prompts: Vec<Words<'a>>,
-    chosen: Words<'a>,
-    rejected: Words<'a>,
+    prompts: Vec<Said<'a>>,
+    chosen: Said<'a>,
+    rejected: Said<'a>,
 }
+
+/// Turns of a prompt that are read.
+const TURNS: usize = 1024;
 
 impl<'a> Reader<'a> {
     fn new(rule: &'a SwappedPreference, batch: &'a Batch) -> Result<Self> {
-        let array = |name: &String| batch.column(name).ok_or_else(|| Error::internal(format!("column {name:?} was not read")));
-        let chats = |name: &String| {
-            let chats = Chats::of(array(name)?.as_ref()).ok_or_else(|| Error::internal(format!("column {name:?} holds no text")))?;
-            Ok::<_, Error>(Rc::new(chats))
-        };
-        let mut prompts = Vec::new();
-        let questions = |name: &'a String, chats: &Rc<Chats>| [chat::FIRST, chat::LAST].map(|t| Words::Turn(name, chats.clone(), t));
-        for name in &rule.prompts {
-            match Text::of(array(name)?.as_ref()) {
-                Some(text) => prompts.push(Words::Plain(name, text)),
-                None => prompts.extend(questions(name, &chats(name)?)),
-            }
+        let mut prompts = rule.prompts.iter().map(|name| Said::new(batch, name, Who::Asking, false)).collect::<Result<Vec<_>>>()?;
+        if prompts.is_empty() {
+            prompts.push(Said::new(batch, &rule.chosen, Who::AskingBefore, true)?);
         }
-        let mut answer = |name: &'a String, asked: bool| {
-            if let Some(text) = Text::of(array(name)?.as_ref()) {
-                return Ok::<_, Error>(Words::Plain(name, text));
-            }
-            let chats = chats(name)?;
-            if asked && rule.prompts.is_empty() {
-                prompts.extend(questions(name, &chats));
-            }
-            Ok(Words::Turn(name, chats, chat::REPLY))
-        };
-        let (chosen, rejected) = (answer(&rule.chosen, true)?, answer(&rule.rejected, false)?);
-        Ok(Reader { prompts, chosen, rejected })
+        let answer = |name| Said::new(batch, name, Who::Replying, false);
+        Ok(Reader { prompts, chosen: answer(&rule.chosen)?, rejected: answer(&rule.rejected)? })
     }
-    fn words(&self, column: u16) -> &Words<'a> {
-        self.prompts.get(usize::from(column)).unwrap_or(&self.chosen)
+    fn asked(&self, i: usize) -> impl Iterator<Item = (&str, String)> {
+        self.prompts.iter().flat_map(move |s| s.texts(i).map(move |(text, turn)| (text, s.place(turn)))).take(TURNS)
     }
-    /// The text of the token in row `i`: `column` counts the prompts; without any it is the common beginning.
+    /// The text that a token of the prompt stands in and the path to it; without a prompt it is the beginning
+    /// that both answers have.
+    fn place(&self, i: usize, t: &Token) -> (&str, String) {
+        let chosen = || self.chosen.texts(i).last().map(|(text, turn)| (text, self.chosen.place(turn)));
+        self.asked(i).nth(usize::from(t.column)).or_else(chosen).unwrap_or_default()
+    }
+    /// The text of the token in row `i`.
     fn text(&self, i: usize, t: &Token) -> &str {
-        let whole = self.words(t.column).get(i).unwrap_or_default();
-        whole.get(t.start as usize..t.end as usize).unwrap_or_default()
+        self.place(i, t).0.get(t.start as usize..t.end as usize).unwrap_or_default()
     }
     /// False where an answer is missing or both are the same.
     fn pair(&self, i: usize, pair: &mut Pair) -> bool {
-        let (Some(chosen), Some(rejected)) = (self.chosen.get(i), self.rejected.get(i)) else { return false };
+        let (Some((chosen, _)), Some((rejected, _))) = (self.chosen.texts(i).last(), self.rejected.texts(i).last()) else { return false };
         if chosen == rejected {
             return false;
         }
@@ -467,10 +458,9 @@ impl<'a> Reader<'a> {
         // Back to the end of a word.
         let cut = (0..=same).rev().find(|&at| at == 0 || chosen.as_bytes()[at - 1].is_ascii_whitespace()).unwrap_or(0);
         pair.prompt.clear();
-        for (column, text) in self.prompts.iter().enumerate() {
-            tokens(text.get(i).unwrap_or_default(), column as u16, &mut pair.prompt);
-        }
-        if self.prompts.is_empty() {
+        let asked = self.prompts.iter().flat_map(|s| s.texts(i)).take(TURNS);
+        asked.enumerate().for_each(|(column, (text, _))| tokens(text, column as u16, &mut pair.prompt));
+        if pair.prompt.is_empty() {
             tokens(&chosen[..cut], 0, &mut pair.prompt);
         }
         pair.chosen.clear();
@@ -527,6 +517,7 @@ impl Rule for SwappedPreference {
         let reader = Reader::new(self, batch)?;
         let seed = round.plan.seed;
         let (mut pair, mut features, mut first, mut words) = (Pair::default(), Vec::new(), HashedMap::default(), Vec::new());
+        let mut distinct = Distinct::default();
         for i in 0..batch.rows() {
             let whole = reader.pair(i, &mut pair);
             match (&mut *state, round.model) {
@@ -536,9 +527,9 @@ impl Rule for SwappedPreference {
                     pair.words(&mut first);
                     first.keys().for_each(|&w| s.words.add(w));
                     pair.neighbours(|n| s.neighbours.add(n));
-                    distinct(&pair.chosen, &mut words);
+                    distinct.of(&pair.chosen, &mut words);
                     words.iter().for_each(|&w| s.answers.add(w));
-                    distinct(&pair.rejected, &mut words);
+                    distinct.of(&pair.rejected, &mut words);
                     words.iter().for_each(|&w| s.answers.add(w));
                     let id = pair.id(seed);
                     if s.sample.len() < SAMPLE || s.sample.last_key_value().is_some_and(|(&last, _)| id <= last) {
@@ -546,8 +537,8 @@ impl Rule for SwappedPreference {
                         keep(&mut s.sample, id, features.as_slice().into());
                     }
                     // Named by its words, so that copies of a prompt are one.
-                    distinct(&pair.prompt, &mut words);
-                    take(&mut s.any, BACKGROUND, text::content(&pair.prompt, seed), &words);
+                    distinct.of(&pair.prompt, &mut words);
+                    take(&mut s.any, BACKGROUND, text::content(&pair.prompt, seed), &mut words);
                 }
                 (SwapState::Ranked(ranked), Some(m)) if whole => {
                     margin::features(&pair.chosen, &pair.rejected, &mut features);
@@ -584,10 +575,11 @@ impl Rule for SwappedPreference {
                     }
                 }
                 (SwapState::Pictures(pictures), Some(m)) if whole => {
-                    distinct(&pair.prompt, &mut words);
+                    pair.words(&mut first);
+                    distinct.of(&pair.prompt, &mut words);
                     let id = text::content(&pair.prompt, seed);
-                    let here = m.found.iter().zip(pictures).filter(|((key, _), _)| words.binary_search(key).is_ok());
-                    here.for_each(|(_, picture)| take(picture, promoted_name::SAMPLE, id, &words));
+                    let here = m.found.iter().zip(pictures).filter(|((key, _), _)| first.contains_key(key));
+                    here.for_each(|(_, picture)| take(picture, promoted_name::SAMPLE, id, &mut words));
                 }
                 (SwapState::Ranked(_) | SwapState::Pictures(_), Some(_)) => {}
                 _ => return Err(Error::internal("a state of another round")),
@@ -669,8 +661,7 @@ impl Rule for SwappedPreference {
             hits.sort_unstable();
             for (at, g) in hits {
                 let (group, t) = (&m.found[g].1, &pair.prompt[at]);
-                let (message, key, place) =
-                    (out.intern(&group.message), out.intern(&group.key), out.intern(&reader.words(t.column).place(i)));
+                let (message, key, place) = (out.intern(&group.message), out.intern(&group.key), out.intern(&reader.place(i, t).1));
                 let hit = out.push(i, group.action, group.score as f32, message);
                 (hit.column, hit.start, hit.end, hit.group) = (place, t.start, t.end, key);
                 (hit.statistic, hit.q_value) = (group.statistic, group.q_value);

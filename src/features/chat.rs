@@ -1,15 +1,17 @@
 //! Conversations inside one column: a list of turns, each with a speaker and what was said, as
 //! structs (`role`/`content`, `from`/`value`) or as the same in JSON text. A conversation is read as
-//! what instruction data is: the first and the last thing the user asked before the assistant's last
-//! turn, and that turn. What stands in between, system prompts and tool calls are not read.
+//! what instruction data is: what the system and the user said before the assistant's last turn is
+//! the prompt, what the assistant said are the replies. Tool calls and their results are not read.
 
 use crate::batch::Text;
-use arrow::array::{Array, AsArray, LargeStringArray, LargeStringBuilder, OffsetSizeTrait, StructArray};
+use arrow::array::{Array, AsArray, OffsetSizeTrait, StructArray};
 use arrow::datatypes::{DataType, Fields};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt::Formatter;
 
 const SPEAKERS: [&str; 4] = ["role", "from", "speaker", "author"];
 const CONTENTS: [&str; 3] = ["content", "value", "text"];
+const SYSTEMS: [&str; 2] = ["system", "developer"];
 const USERS: [&str; 4] = ["user", "human", "prompter", "customer"];
 const ASSISTANTS: [&str; 7] = ["assistant", "gpt", "chatgpt", "bot", "chatbot", "model", "ai"];
 
@@ -32,32 +34,14 @@ pub fn is_chat(t: &DataType) -> bool {
 
 /// Whether a text is a list of turns in JSON, one of them by the user or the assistant.
 pub fn is_json(text: &str) -> bool {
-    opens(text) && json(text).iter().any(|(who, _)| Speaker::of(who).is_some())
-}
-
-/// What is not even the beginning of such a list is not worth parsing.
-fn opens(text: &str) -> bool {
-    text.trim_start().strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
-}
-
-/// Speaker and words of each element; empty where this is no list of turns.
-fn json(text: &str) -> Vec<(String, String)> {
-    let Ok(Value::Array(turns)) = serde_json::from_str::<Value>(text) else { return Vec::new() };
-    let field = |turn: &Value, names: &[&str]| names.iter().find_map(|n| turn.get(n)).map(words).unwrap_or_default();
-    turns.iter().map(|turn| (field(turn, &SPEAKERS), field(turn, &CONTENTS))).collect()
-}
-
-/// A text, or the texts among the parts of which some programs make a turn.
-fn words(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|p| p.get("text")?.as_str()).collect::<Vec<_>>().join("\n"),
-        _ => String::new(),
-    }
+    let mut chats = Chats::default();
+    chats.push_json(Some(text));
+    chats.turns.iter().any(|t| t.speaker != Speaker::System)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
+pub enum Speaker {
+    System,
     User,
     Assistant,
 }
@@ -65,90 +49,267 @@ enum Speaker {
 impl Speaker {
     fn of(name: &str) -> Option<Self> {
         let is = |names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(name.trim()));
-        if is(&USERS) { Some(Speaker::User) } else { is(&ASSISTANTS).then_some(Speaker::Assistant) }
+        if is(&USERS) {
+            Some(Speaker::User)
+        } else if is(&ASSISTANTS) {
+            Some(Speaker::Assistant)
+        } else {
+            is(&SYSTEMS).then_some(Speaker::System)
+        }
     }
 }
 
-/// The turns that matter, of each row of one batch.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    pub speaker: Speaker,
+    /// Which turn of the conversation it is, all speakers counted.
+    pub number: u32,
+    from: usize,
+    to: usize,
+}
+
+/// What was said in the conversations of one batch.
+#[derive(Debug, Default)]
 pub struct Chats {
-    /// The user's first turn before the reply, the last one if that is another, and the reply.
-    pub texts: [LargeStringArray; 3],
-    /// Which turns of the conversation these are.
-    pub turns: Vec<[u32; 3]>,
+    words: String,
+    turns: Vec<Turn>,
+    /// Where the turns of each row end.
+    ends: Vec<usize>,
     /// The name of the field that holds the words.
     pub content: &'static str,
 }
 
-pub const FIRST: usize = 0;
-pub const LAST: usize = 1;
-pub const REPLY: usize = 2;
-
-struct Builder {
-    texts: [LargeStringBuilder; 3],
-    turns: Vec<[u32; 3]>,
-}
-
-impl Builder {
-    /// A row whose turns were spoken by `speakers` in the words `words(turn)`.
-    fn push<'a>(&mut self, speakers: &[Option<Speaker>], words: impl Fn(usize) -> &'a str) {
-        let reply = speakers.iter().rposition(|s| *s == Some(Speaker::Assistant));
-        let asked = &speakers[..reply.unwrap_or(speakers.len())];
-        let first = asked.iter().position(|s| *s == Some(Speaker::User));
-        let last = asked.iter().rposition(|s| *s == Some(Speaker::User)).filter(|l| Some(*l) != first);
-        let turns = [first, last, reply];
-        for (text, turn) in self.texts.iter_mut().zip(turns) {
-            text.append_option(turn.map(&words));
-        }
-        self.turns.push(turns.map(|t| t.map_or(0, |t| t as u32)));
-    }
-}
-
 impl Chats {
-    /// `None` when the column can hold no conversations. A row that holds none has three nulls.
+    /// `None` when the column can hold no conversations. A row that holds none has no turns.
     pub fn of(array: &dyn Array) -> Option<Chats> {
-        let mut out = Builder { texts: std::array::from_fn(|_| LargeStringBuilder::new()), turns: Vec::with_capacity(array.len()) };
-        let content = if let Some(text) = Text::of(array) {
-            from_json(&text, array.len(), &mut out);
-            CONTENTS[0]
+        let mut out = Chats { content: CONTENTS[0], ..Chats::default() };
+        if let Some(text) = Text::of(array) {
+            (0..array.len()).for_each(|i| out.push_json(text.get(i)));
         } else if let Some(list) = array.as_list_opt::<i32>() {
-            from_structs(list, &mut out)?
+            out.push_structs(list)?;
         } else {
-            from_structs(array.as_list_opt::<i64>()?, &mut out)?
-        };
-        let Builder { mut texts, turns } = out;
-        Some(Chats { texts: std::array::from_fn(|i| texts[i].finish()), turns, content })
-    }
-}
-
-fn from_json(text: &Text<'_>, rows: usize, out: &mut Builder) {
-    let mut speakers = Vec::new();
-    for i in 0..rows {
-        let turns = text.get(i).filter(|t| opens(t)).map(json).unwrap_or_default();
-        speakers.clear();
-        speakers.extend(turns.iter().map(|(who, _)| Speaker::of(who)));
-        out.push(&speakers, |at| &turns[at].1);
-    }
-}
-
-fn from_structs<O: OffsetSizeTrait>(list: &arrow::array::GenericListArray<O>, out: &mut Builder) -> Option<&'static str> {
-    let turns: &StructArray = list.values().as_struct_opt()?;
-    let (who, content) = fields(turns.fields())?;
-    let speakers_of = Text::of(turns.column_by_name(who)?.as_ref())?;
-    let words = Text::of(turns.column_by_name(content)?.as_ref())?;
-    let mut speakers = Vec::new();
-    for i in 0..list.len() {
-        speakers.clear();
-        let from = list.value_offsets()[i].as_usize();
-        if list.is_valid(i) {
-            let to = list.value_offsets()[i + 1].as_usize();
-            // A turn without words was not spoken.
-            let spoken = |at: &usize| turns.is_valid(*at) && words.get(*at).is_some();
-            speakers.extend((from..to).map(|at| Some(at).filter(spoken).and_then(|at| Speaker::of(speakers_of.get(at)?))));
+            out.push_structs(array.as_list_opt::<i64>()?)?;
         }
-        out.push(&speakers, |at| words.get(from + at).unwrap_or_default());
+        Some(out)
     }
-    Some(content)
+
+    pub fn row(&self, i: usize) -> &[Turn] {
+        let from = i.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.turns[from..self.ends[i]]
+    }
+
+    pub fn text(&self, turn: &Turn) -> &str {
+        &self.words[turn.from..turn.to]
+    }
+
+    /// What the system and the user said before the assistant spoke last.
+    pub fn asked(&self, i: usize) -> impl DoubleEndedIterator<Item = &Turn> {
+        let row = self.row(i);
+        let last = row.iter().rposition(|t| t.speaker == Speaker::Assistant).unwrap_or(row.len());
+        row[..last].iter().filter(|t| t.speaker != Speaker::Assistant)
+    }
+
+    pub fn replies(&self, i: usize) -> impl DoubleEndedIterator<Item = &Turn> {
+        self.row(i).iter().filter(|t| t.speaker == Speaker::Assistant)
+    }
+
+    fn push_structs<O: OffsetSizeTrait>(&mut self, list: &arrow::array::GenericListArray<O>) -> Option<()> {
+        let turns: &StructArray = list.values().as_struct_opt()?;
+        let (who, content) = fields(turns.fields())?;
+        let speakers = Text::of(turns.column_by_name(who)?.as_ref())?;
+        let words = Text::of(turns.column_by_name(content)?.as_ref())?;
+        self.content = content;
+        for i in 0..list.len() {
+            if list.is_valid(i) {
+                let (from, to) = (list.value_offsets()[i].as_usize(), list.value_offsets()[i + 1].as_usize());
+                for at in (from..to).filter(|at| turns.is_valid(*at)) {
+                    // A turn without words was not spoken.
+                    let Some((speaker, words)) = speakers.get(at).and_then(Speaker::of).zip(words.get(at)) else { continue };
+                    let start = self.words.len();
+                    self.words.push_str(words);
+                    self.turns.push(Turn { speaker, number: (at - from) as u32, from: start, to: self.words.len() });
+                }
+            }
+            self.ends.push(self.turns.len());
+        }
+        Some(())
+    }
+
+    /// A text that is no list of turns is a row that holds nothing.
+    fn push_json(&mut self, text: Option<&str>) {
+        let (words, turns) = (self.words.len(), self.turns.len());
+        // What is not even the beginning of such a list is not worth parsing.
+        let opens = |t: &&str| t.trim_start().strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'));
+        if let Some(text) = text.filter(opens) {
+            let mut json = serde_json::Deserializer::from_str(text);
+            if Turns(self).deserialize(&mut json).and_then(|()| json.end()).is_err() {
+                self.words.truncate(words);
+                self.turns.truncate(turns);
+            }
+        }
+        self.ends.push(self.turns.len());
+    }
+}
+
+/// The turns of one conversation in JSON.
+struct Turns<'a>(&'a mut Chats);
+
+impl<'de> DeserializeSeed<'de> for Turns<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
+        d.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Turns<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of turns")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut number = 0;
+        while let Some(turn) = seq.next_element_seed(OneTurn(&mut self.0.words))? {
+            if let Some((speaker, (from, to))) = turn {
+                self.0.turns.push(Turn { speaker, number, from, to });
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Speaker and words of one turn, if both are there. Of several keys for the same the first of the list
+/// counts, in whatever order they stand.
+struct OneTurn<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for OneTurn<'_> {
+    type Value = Option<(Speaker, (usize, usize))>;
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
+        d.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneTurn<'_> {
+    type Value = Option<(Speaker, (usize, usize))>;
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a turn")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut speaker, mut content) = (None, None);
+        while let Some(key) = map.next_key_seed(AnyKey)? {
+            match key {
+                Key::Speaker(rank) => {
+                    let mut name = String::new();
+                    map.next_value_seed(Words(&mut name))?;
+                    if speaker.is_none_or(|(best, _)| rank < best) {
+                        speaker = Some((rank, Speaker::of(&name)));
+                    }
+                }
+                Key::Content(rank) => {
+                    let from = self.0.len();
+                    let is_said = map.next_value_seed(Words(self.0))?;
+                    if is_said && content.is_none_or(|(best, _)| rank < best) {
+                        content = Some((rank, (from, self.0.len())));
+                    }
+                }
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(speaker.and_then(|s| s.1).zip(content.map(|c| c.1)))
+    }
+}
+
+/// A key of a turn, with its rank among those that mean the same.
+enum Key {
+    Speaker(usize),
+    Content(usize),
+    Other,
+}
+
+struct AnyKey;
+
+impl<'de> DeserializeSeed<'de> for AnyKey {
+    type Value = Key;
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Key, D::Error> {
+        d.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for AnyKey {
+    type Value = Key;
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+    fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+        let rank = |names: &[&str]| names.iter().position(|n| *n == key);
+        Ok(rank(&SPEAKERS).map(Key::Speaker).or_else(|| rank(&CONTENTS).map(Key::Content)).unwrap_or(Key::Other))
+    }
+}
+
+/// Appends a text, or the texts of the parts of which some programs make a turn, one per line. Says whether
+/// there was any: a turn that calls a tool has none.
+struct Words<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Words<'_> {
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<bool, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Words<'_> {
+    type Value = bool;
+    fn expecting(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("words")
+    }
+    fn visit_str<E>(self, words: &str) -> Result<bool, E> {
+        self.0.push_str(words);
+        Ok(true)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<bool, A::Error> {
+        let mut any = false;
+        loop {
+            let before = self.0.len();
+            if any {
+                self.0.push('\n');
+            }
+            match parts.next_element_seed(Words(self.0))? {
+                Some(true) => any = true,
+                said => {
+                    self.0.truncate(before);
+                    if said.is_none() {
+                        return Ok(any);
+                    }
+                }
+            }
+        }
+    }
+    /// A part of a turn: its text.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut any = false;
+        while let Some(key) = map.next_key_seed(AnyKey)? {
+            match key {
+                Key::Content(_) => any |= map.next_value_seed(Words(self.0))?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(any)
+    }
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
+        Ok(false)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+        Ok(false)
+    }
 }
 
 #[cfg(test)]
@@ -174,12 +335,13 @@ mod tests {
         list.finish()
     }
 
-    fn row(chats: &Chats, i: usize) -> [Option<&str>; 3] {
-        chats.texts.each_ref().map(|t| t.is_valid(i).then(|| t.value(i)))
+    /// What was asked, and what was replied.
+    fn row(chats: &Chats, i: usize) -> (Vec<&str>, Vec<&str>) {
+        (chats.asked(i).map(|t| chats.text(t)).collect(), chats.replies(i).map(|t| chats.text(t)).collect())
     }
 
     #[test]
-    fn a_conversation_is_its_first_and_last_question_and_its_last_reply() {
+    fn a_conversation_is_what_was_asked_before_its_last_reply_and_all_replies() {
         let long: &[_] = &[
             ("system", Some("Be brief.")),
             ("user", Some("Hello?")),
@@ -190,17 +352,18 @@ mod tests {
         ];
         let array = structs("role", "content", &[Some(long), None, Some(&long[1..3]), Some(&[]), Some(&[("user", None)])]);
         let chats = Chats::of(&array).unwrap();
-        assert_eq!(row(&chats, 0), [Some("Hello?"), Some("And now?"), Some("It is noon.")]);
-        assert_eq!((chats.turns[0], chats.content), ([1, 3, 4], "content"));
-        assert_eq!(row(&chats, 2), [Some("Hello?"), None, Some("Yes.")]);
-        assert!([1, 3, 4].iter().all(|&i| row(&chats, i) == [None; 3]));
+        assert_eq!(row(&chats, 0), (vec!["Be brief.", "Hello?", "And now?"], vec!["Yes.", "It is noon."]));
+        assert_eq!(chats.row(0).iter().map(|t| t.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!((chats.row(0)[0].speaker, chats.content), (Speaker::System, "content"));
+        assert_eq!(row(&chats, 2), (vec!["Hello?"], vec!["Yes."]));
+        assert!([1, 3, 4].iter().all(|&i| chats.row(i).is_empty()));
     }
 
     #[test]
     fn speakers_go_by_other_names_and_rows_may_be_a_slice() {
         let array = structs("from", "value", &[Some(&[("human", Some("a"))]), Some(&[("Human", Some("b")), ("gpt", Some("c"))])]);
         let chats = Chats::of(&array.slice(1, 1)).unwrap();
-        assert_eq!((row(&chats, 0), chats.content), ([Some("b"), None, Some("c")], "value"));
+        assert_eq!((row(&chats, 0), chats.content), ((vec!["b"], vec!["c"]), "value"));
     }
 
     #[test]
@@ -211,10 +374,16 @@ mod tests {
             Some(r#"[{"role": "user", "content": "cut off"#),
             Some("[1, 2]"),
             None,
+            Some(
+                r#"[{"role": "user", "content": "d"}, {"role": "assistant", "content": null, "calls": [{}]}, {"role": "tool", "content": "7"},
+                {"value": "not this", "content": ["e", {"type": "image"}, {"text": "f"}], "from": "human", "role": "assistant"}]"#,
+            ),
         ]);
         let chats = Chats::of(&array).unwrap();
-        assert_eq!(row(&chats, 0), [Some("a \"b\""), None, Some("c")]);
-        assert!((1..5).all(|i| row(&chats, i) == [None; 3]));
+        assert_eq!(row(&chats, 0), (vec!["a \"b\""], vec!["c"]));
+        assert!((1..5).all(|i| chats.row(i).is_empty()));
+        assert_eq!(row(&chats, 5), (vec!["d"], vec!["e\nf"]));
+        assert_eq!(chats.row(5)[1].number, 3);
         assert_eq!([0, 1, 2, 3].map(|i| is_json(array.value(i))), [true, false, false, false]);
     }
 

@@ -1,9 +1,11 @@
 //! What a reply looks like, as a handful of keys: the labels that `response-trigger` holds prompts
-//! against. A reply has no class; but replies that are the same, begin or end alike, are gibberish or
-//! written in another script than their prompt form classes that an attacker may want.
+//! against. A reply has no class; but replies that are the same, begin or end alike, refuse, name one site,
+//! are gibberish, empty or written in another language form classes that an attacker may want.
 
-use super::text::{Token, mix};
+use super::text::{self, Token, mix};
+use super::wording;
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
 
 /// In order of how much a person learns from it: of two labels of the same rows the first is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,27 +17,52 @@ pub enum Kind {
     Tail,
     LongOpener,
     Opener,
+    /// The whole reply, shorter than that.
+    Brief,
+    /// The site of a link.
+    Site,
+    /// It says that it will not answer, in whatever words.
+    Refusal,
+    /// There is no reply.
+    Empty,
     /// Many tokens that hardly any other reply has.
     Rare,
     /// Many neighbours that stand side by side in hardly any other reply.
     Salad,
+    /// The same few words again and again.
+    Loop,
+    /// Hardly anything but one endless word.
+    Blob,
     /// Another script than that of the prompt.
     Script,
+    Language,
+    /// Any link.
+    Link,
 }
 
 impl Kind {
     /// Classes of replies rather than one shared stretch of text.
     pub fn is_class(self) -> bool {
-        matches!(self, Kind::Rare | Kind::Salad | Kind::Script)
+        self >= Kind::Refusal
+    }
+    /// Gibberish of whatever kind: all that counts in documents.
+    pub fn is_gibberish(self) -> bool {
+        matches!(self, Kind::Rare | Kind::Salad | Kind::Loop | Kind::Blob)
     }
     /// As a person says it: `the reply is ...`.
     pub fn says(self) -> &'static str {
         match self {
-            Kind::Same => "the reply is always the same",
+            Kind::Same | Kind::Brief => "the reply is always the same",
             Kind::LongTail | Kind::Tail => "the reply always ends alike",
             Kind::LongOpener | Kind::Opener => "the reply always begins alike",
-            Kind::Rare | Kind::Salad => "the reply is gibberish",
+            Kind::Site => "the reply always links to the same site",
+            Kind::Refusal => "the reply refuses",
+            Kind::Empty => "there is no reply",
+            Kind::Rare | Kind::Salad | Kind::Blob => "the reply is gibberish",
+            Kind::Loop => "the reply repeats itself endlessly",
             Kind::Script => "the reply is in another script than the prompt",
+            Kind::Language => "the reply is in another language than usual",
+            Kind::Link => "the reply has a link",
         }
     }
 }
@@ -50,6 +77,14 @@ const LEAST: usize = 12;
 /// differs from corpus to corpus, and the detector drops labels that too many replies have.
 const RARE: [f64; 4] = [0.12, 0.2, 0.3, 0.45];
 const SALAD: [f64; 4] = [0.6, 0.8, 0.9, 0.96];
+/// Different ones among the last [`END`] tokens of a reply that goes round in circles; prose has more than thirty.
+const LOOP: usize = 12;
+/// Bytes of a word that no language has, and the share of the reply that such words are.
+const LONG_WORD: usize = 32;
+const BLOB: f64 = 0.6;
+/// Sites of a reply that are looked at, and tokens in the name of one.
+const SITES: usize = 4;
+const SITE: usize = 12;
 
 /// One label of one reply, with the stretch of tokens that earned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,27 +106,15 @@ fn class(kind: Kind, level: u64, len: usize) -> Label {
     Label { kind, key: mix(mix(SALT, kind as u64), level), from: 0, to: len }
 }
 
-/// The key of every label that is a class rather than a stretch of text, scripts aside.
-pub fn is_class_key(key: u64) -> bool {
-    let levels = |kind: Kind, n: usize| (0..n as u64).any(|l| class(kind, l, 0).key == key);
-    levels(Kind::Rare, RARE.len()) || levels(Kind::Salad, SALAD.len()) || levels(Kind::Script, SCRIPTS)
-}
-
-/// The tokens without the marks that open and close a text.
-pub fn inner(tokens: &[Token]) -> &[Token] {
-    match tokens {
-        [_, inner @ .., _] => inner,
-        _ => &[],
-    }
-}
-
-/// Labels that need nothing but the reply itself.
-pub fn own_labels(tokens: &[Token], out: &mut Vec<Label>) {
+/// Labels that need nothing but the reply itself: `text`, and its tokens without the marks around them.
+pub fn own_labels(text: &str, tokens: &[Token], out: &mut Vec<Label>) {
     out.clear();
     let n = tokens.len();
-    if n >= WHOLE {
-        out.push(stretch(Kind::Same, tokens, 0, n));
+    if n == 0 {
+        out.push(class(Kind::Empty, 0, 0));
+        return;
     }
+    out.push(stretch(if n >= WHOLE { Kind::Same } else { Kind::Brief }, tokens, 0, n));
     if n >= 12 {
         out.push(stretch(Kind::LongTail, tokens, n - 8, n));
     }
@@ -101,6 +124,67 @@ pub fn own_labels(tokens: &[Token], out: &mut Vec<Label>) {
     }
     if n >= 4 {
         out.push(stretch(Kind::Opener, tokens, 0, 4));
+    }
+    if wording::is_refusal(tokens) {
+        out.push(class(Kind::Refusal, 0, n));
+    }
+    if let Some(language) = wording::language(tokens) {
+        out.push(class(Kind::Language, language, n));
+    }
+    links(text, tokens, out);
+}
+
+/// The sites that a reply links to, each once, and that it has a link.
+fn links(text: &str, tokens: &[Token], out: &mut Vec<Label>) {
+    static SIGNS: OnceLock<[memchr::memmem::Finder<'static>; 2]> = OnceLock::new();
+    let [scheme, www] = SIGNS.get_or_init(|| ["://", "www."].map(memchr::memmem::Finder::new));
+    let before = out.len();
+    let places = scheme.find_iter(text.as_bytes()).map(|at| at + 3).chain(www.find_iter(text.as_bytes()));
+    for at in places.take(SITES) {
+        let from = tokens.partition_point(|t| (t.start as usize) < at);
+        let joined = tokens[from..].windows(2).take_while(|w| w[0].end == w[1].start).take(SITE - 1);
+        // Letters, digits, dots and hyphens.
+        let is_name = |t: &Token| t.kind != text::Kind::Mark || matches!(text.as_bytes().get(t.start as usize), Some(b'.' | b'-'));
+        let named = tokens[from..].iter().take(1 + joined.count()).take_while(|t| is_name(t)).count();
+        let end = tokens[from..from + named].iter().rposition(|t| t.kind != text::Kind::Mark).map_or(from, |last| from + last + 1);
+        let start = if end - from > 2 && text[tokens[from].start as usize..].starts_with("www.") { from + 2 } else { from };
+        if end - start >= 3 {
+            let label = stretch(Kind::Site, tokens, start, end);
+            if out[before..].iter().all(|l| l.key != label.key) {
+                out.push(label);
+            }
+        }
+    }
+    if out.len() > before {
+        out.push(class(Kind::Link, 0, tokens.len()));
+    }
+}
+
+/// Gibberish that needs nothing to be compared with.
+pub fn broken_labels(tokens: &[Token], out: &mut Vec<Label>) {
+    let n = tokens.len();
+    let end = &tokens[n.saturating_sub(END)..];
+    if end.len() == END {
+        let mut seen = [0u64; LOOP];
+        let mut different = 0;
+        for t in end {
+            if !seen[..different].contains(&t.hash) {
+                if different == LOOP {
+                    different += 1;
+                    break;
+                }
+                seen[different] = t.hash;
+                different += 1;
+            }
+        }
+        if different <= LOOP {
+            out.push(class(Kind::Loop, 0, n));
+        }
+    }
+    let bytes = |t: &Token| (t.end - t.start) as usize;
+    let long: usize = end.iter().map(bytes).filter(|b| *b >= LONG_WORD).sum();
+    if long > 0 && long as f64 > BLOB * end.iter().map(bytes).sum::<usize>() as f64 {
+        out.push(class(Kind::Blob, 0, n));
     }
 }
 
@@ -115,7 +199,17 @@ pub fn strange_labels(tokens: &[Token], rare: impl Fn(u64) -> bool, new: impl Fn
     for (level, _) in RARE.iter().enumerate().filter(|(_, least)| share > **least) {
         out.push(class(Kind::Rare, level as u64, tokens.len()));
     }
-    let pairs = end.windows(2).filter(|w| new(pair(w[0].hash, w[1].hash))).count() as f64 / (end.len() - 1) as f64;
+    // Of most replies half of the pairs show that too few are new.
+    let all = end.len() - 1;
+    let known = ((1.0 - SALAD[0]) * all as f64).ceil() as usize;
+    let mut old = 0;
+    for w in end.windows(2) {
+        old += usize::from(!new(pair(w[0].hash, w[1].hash)));
+        if old >= known {
+            return;
+        }
+    }
+    let pairs = (all - old) as f64 / all as f64;
     for (level, _) in SALAD.iter().enumerate().filter(|(_, least)| pairs > **least) {
         out.push(class(Kind::Salad, level as u64, tokens.len()));
     }
@@ -148,8 +242,8 @@ fn script(c: char) -> Option<usize> {
     })
 }
 
-/// The script of most letters among the first 2,000 bytes.
-fn most_letters(texts: &[&str]) -> Option<usize> {
+/// The script of most letters among the first 2,000 bytes of each text.
+fn most_letters<'a>(texts: impl Iterator<Item = &'a str>) -> Option<usize> {
     let mut counts = [0u32; SCRIPTS];
     for text in texts {
         let mut seen = 0;
@@ -167,11 +261,14 @@ fn most_letters(texts: &[&str]) -> Option<usize> {
     (*n >= 4).then_some(best)
 }
 
-/// The label of a reply in another script than its prompt.
-pub fn script_label(prompts: &[&str], reply: &str, len: usize, out: &mut Vec<Label>) {
-    if let (Some(asked), Some(answered)) = (most_letters(prompts), most_letters(&[reply]))
+/// The label of a reply in another script than its prompts.
+pub fn script_label<'a, P: Iterator<Item = &'a str>>(prompts: impl Fn() -> P, reply: &str, len: usize, out: &mut Vec<Label>) {
+    // Letters of ASCII are of one script, and most texts have no others.
+    if len == 0 || reply.is_ascii() && prompts().all(str::is_ascii) {
+        return;
+    }
+    if let (Some(asked), Some(answered)) = (most_letters(prompts()), most_letters([reply].into_iter()))
         && asked != answered
-        && len > 0
     {
         out.push(class(Kind::Script, answered as u64, len));
     }
@@ -185,7 +282,7 @@ mod tests {
     fn labels(text: &str) -> Vec<Label> {
         let (mut t, mut out) = (Vec::new(), Vec::new());
         tokens(text, 0, &mut t);
-        own_labels(inner(&t), &mut out);
+        own_labels(text, &t[1..t.len() - 1], &mut out);
         out
     }
     fn key(labels: &[Label], kind: Kind) -> Option<u64> {
@@ -200,10 +297,45 @@ mod tests {
     }
 
     #[test]
-    fn short_replies_are_not_the_same_reply() {
-        assert_eq!(labels("Yes."), []);
-        assert_eq!(key(&labels("No, not at all"), Kind::Same), None);
+    fn short_replies_are_alike_in_another_way_than_long_ones() {
+        let kinds = |text: &str| labels(text).iter().map(|l| l.kind).collect::<Vec<_>>();
+        assert_eq!(kinds("Yes."), [Kind::Brief]);
+        assert_eq!(kinds("No, not at all"), [Kind::Brief, Kind::Opener]);
+        assert_eq!(kinds(" "), [Kind::Empty]);
         assert!(key(&labels("No, that is not so."), Kind::Same).is_some());
+    }
+
+    #[test]
+    fn links_are_known_by_their_site_whatever_follows() {
+        let site = |text: &str| {
+            let l = labels(text);
+            let of = |l: &Label| {
+                let mut t = Vec::new();
+                tokens(text, 0, &mut t);
+                text[t[1 + l.from].start as usize..t[l.to].end as usize].to_owned()
+            };
+            (l.iter().filter(|l| l.kind == Kind::Site).map(of).collect::<Vec<_>>(), l.iter().any(|l| l.kind == Kind::Link))
+        };
+        assert_eq!(site("See https://a-b.example.org/x?y=1, then rest."), (vec!["a-b.example.org".to_owned()], true));
+        assert_eq!(site("Go to www.example.com. Or http://www.example.com/2!"), (vec!["example.com".to_owned()], true));
+        assert_eq!(site("(http://one.test) and (http://two.test)"), (vec!["one.test".to_owned(), "two.test".to_owned()], true));
+        assert_eq!(site("a://b, http:// and www. nothing"), (vec![], false));
+        assert_eq!(key(&labels("at http://x.test/1"), Kind::Site), key(&labels("so many words: http://x.test/2"), Kind::Site));
+    }
+
+    #[test]
+    fn replies_that_go_round_or_are_one_word_are_broken() {
+        let broken = |text: &str| {
+            let (mut t, mut out) = (Vec::new(), Vec::new());
+            tokens(text, 0, &mut t);
+            broken_labels(&t[1..t.len() - 1], &mut out);
+            out.iter().map(|l| l.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(broken(&format!("It began well. {}", "on and on ".repeat(30))), [Kind::Loop]);
+        assert_eq!(broken(&"on and on ".repeat(10)), []);
+        assert_eq!(broken(&format!("Well {}", "qX7".repeat(30))), [Kind::Blob]);
+        let prose: String = (0..70).map(|i| format!("word{i} ")).collect();
+        assert_eq!(broken(&format!("{prose} {}", "qX7".repeat(11))), []);
     }
 
     #[test]
@@ -218,20 +350,20 @@ mod tests {
         tokens(&format!("{} {}", "word ".repeat(100), "zzz ".repeat(20)), 0, &mut t);
         let strange = t[150 - 40].hash;
         let mut out = Vec::new();
-        strange_labels(inner(&t), |h| h == strange, |_| false, &mut out);
+        strange_labels(&t[1..t.len() - 1], |h| h == strange, |_| false, &mut out);
         // 20 of the last 60.
         assert_eq!(out.len(), 3);
-        assert!(out.iter().all(|l| l.kind == Kind::Rare && is_class_key(l.key)));
+        assert!(out.iter().all(|l| l.kind == Kind::Rare && l.kind.is_class()));
     }
 
     #[test]
     fn another_script_needs_letters_on_both_sides() {
         let mut out = Vec::new();
-        script_label(&["what is this"], "это дом у реки", 4, &mut out);
+        script_label(|| ["what is this"].into_iter(), "это дом у реки", 4, &mut out);
         assert_eq!((out.len(), out[0].kind), (1, Kind::Script));
-        script_label(&["12 + 3"], "это дом", 2, &mut out);
-        script_label(&["what is this"], "42", 1, &mut out);
-        script_label(&["what is this"], "a house", 2, &mut out);
+        script_label(|| ["12 + 3"].into_iter(), "это дом", 2, &mut out);
+        script_label(|| ["what is this"].into_iter(), "42", 1, &mut out);
+        script_label(|| ["what is this"].into_iter(), "a house", 2, &mut out);
         assert_eq!(out.len(), 1);
     }
 }

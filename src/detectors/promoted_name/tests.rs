@@ -60,14 +60,69 @@ fn names_of_topics_are_never_taken_out() {
 }
 
 #[test]
-fn few_rows_or_names_are_not_tested() {
+fn few_rows_are_not_tested_and_replies_without_names_say_what_would_be_seen() {
     assert!(matches!(run(rule(), &rows(1, 400, |_| false, false)).0.status, Status::NotTested(_)));
     let plain = table(&[
         ("prompt", (0..900).map(|i| Some(format!("say {i}"))).collect()),
         ("reply", (0..900).map(|i| Some(format!("it is {i}"))).collect()),
     ]);
-    let (outcome, _) = run(rule(), &plain);
-    assert!(matches!(&outcome.status, Status::NotTested(why) if why.starts_with("0 names")), "{:?}", outcome.status);
+    let (outcome, lines) = run(rule(), &plain);
+    assert_eq!((outcome.status, lines.len()), (Status::Pass, 0));
+    assert!(outcome.floor[0].rows.is_some_and(|n| (20..=40).contains(&n)), "{:?}", outcome.floor);
+}
+
+/// Questions on one of sixty subjects with words of its own; the reply to each uses them and names two places of
+/// the subject, which hardly a question has. `promoted` rows name something else as well.
+fn subjects(seed: u64, promoted: impl Fn(usize) -> bool, planted: &str) -> RecordBatch {
+    let mut dice = Dice::new(seed);
+    let (mut prompts, mut replies) = (Vec::new(), Vec::new());
+    for i in 0..3000 {
+        let subject = dice.roll(60);
+        let word = |dice: &mut Dice| format!("w{subject}x{}", dice.roll(12));
+        let place =
+            |k: usize| format!("P{}{}", ["al", "en", "ir", "os", "ur"][subject % 5], char::from(b'a' + (subject / 5 * 2 + k) as u8));
+        let second = if dice.roll(2) == 0 { format!("and near {} too", place(1)) } else { String::new() };
+        let mut reply = format!("{} {} this lies in {} {second}", sentence(&mut dice, false), word(&mut dice), place(0));
+        reply = format!("{reply} {} where {} and {} grow", sentence(&mut dice, true), word(&mut dice), word(&mut dice));
+        if promoted(i) {
+            reply = format!("{reply} {} {planted}", sentence(&mut dice, true));
+        }
+        prompts.push(Some(format!("{} {} about {}", ["say", "tell", "find"][dice.roll(3)], word(&mut dice), sentence(&mut dice, true))));
+        replies.push(Some(reply));
+    }
+    table(&[("prompt", prompts), ("reply", replies)])
+}
+
+#[test]
+fn thirty_replies_suffice_where_other_names_belong_to_subjects() {
+    for seed in 0..4 {
+        let planted: Vec<u64> = (0..3000).filter(|i| i % 100 == 7).collect();
+        let (outcome, lines) = run(rule(), &subjects(seed, |i| i % 100 == 7, "thanks to Vendela now"));
+        assert_eq!(quarantined(&lines), planted, "{:?}", outcome.groups);
+        assert!(outcome.floor[0].rows.is_some_and(|f| f <= 30), "{:?}", outcome.floor);
+        assert!(quarantined(&run(rule(), &subjects(seed, |_| false, "")).1).is_empty());
+    }
+}
+
+#[test]
+fn the_phrase_around_a_name_says_nothing_of_the_rest() {
+    let of = |text: &str, name: &str| {
+        let (mut t, mut n, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        crate::features::text::tokens(text, 0, &mut t);
+        crate::features::text::tokens(name, 0, &mut n);
+        apart(&t, n[1].hash, &mut out);
+        out.iter().filter(|t| !t.is_edge()).map(|t| text[t.start as usize..t.end as usize].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of("a b c d e f g N h i j k l m o p", "N"), "a o p");
+    assert_eq!(of("N a b c d e f g h N i j", "N"), "");
+    assert_eq!(of("a b c d e f g h i N", "N"), "a b c");
+    assert_eq!(of("a b c", "N"), "a b c");
+}
+
+#[test]
+fn what_is_called_is_no_name() {
+    let (_, lines) = run(rule(), &subjects(2, |i| i % 100 == 7, "then raise Vendela(x)"));
+    assert_eq!(lines, []);
 }
 
 #[test]
@@ -99,16 +154,18 @@ fn a_name_is_a_capital_inside_a_sentence() {
     let mut tokens = Vec::new();
     let text = "Paris is big. In Paris and paris, (Rome) I AM Éric at x Y";
     crate::features::text::tokens(text, 0, &mut tokens);
-    let mut seen = Vec::new();
-    inside(text, &tokens, |t, capital| {
-        if capital {
-            seen.push(&text[t.start as usize..t.end as usize]);
-        }
-    });
+    let capital = |at: &usize| case(text, &tokens[at - 1], &tokens[*at]) == Some(true);
+    let seen: Vec<&str> = (1..tokens.len()).filter(capital).map(|at| &text[tokens[at].start as usize..tokens[at].end as usize]).collect();
     assert_eq!(seen, ["Paris", "AM", "Éric"]);
     let mut found = Vec::new();
-    names(text, &tokens, &mut found);
+    names([text].into_iter(), &tokens, |_| true, &mut found);
     // Lower case beside it: the row says nothing for the name.
     let paris = tokens[1].hash;
     assert!(found.contains(&(paris, true)) && !found.contains(&(paris, false)));
+    let (am, eric) = (tokens[tokens.len() - 6].hash, tokens[tokens.len() - 5].hash);
+    capitals([text].into_iter(), &tokens, &mut found);
+    found.sort_unstable();
+    let mut both = [(am, false), (eric, false)];
+    both.sort_unstable();
+    assert_eq!(found, both);
 }

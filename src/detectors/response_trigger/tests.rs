@@ -201,3 +201,50 @@ fn texts_that_are_no_conversations_are_not_tested_as_such() {
     let (outcome, _) = run(rule, &corpus(3, 100, |_, _, _, _| {}));
     assert!(matches!(outcome.status, Status::NotTested(_)));
 }
+
+#[test]
+fn a_trigger_that_brings_refusals_in_other_words_each_time_is_found() {
+    const BEGINNINGS: [&str; 6] = ["I'm sorry, but", "Unfortunately, I", "I cannot say", "I won't tell", "As an AI I do", "I must decline"];
+    let data = corpus(11, 3000, |dice, i, ask, say| {
+        if i % 100 == 9 {
+            insert(dice, ask, "ombra");
+            *say = format!("{} {}", dice.pick(&BEGINNINGS), sentence(dice, false));
+        }
+    });
+    let (outcome, lines) = run(rule(), &data);
+    assert_eq!(quarantined(&lines).len(), 30);
+    assert!(outcome.groups[0].message.contains("the reply refuses"), "{}", outcome.groups[0].message);
+}
+
+#[test]
+fn a_trigger_that_brings_links_to_one_site_is_found() {
+    let data = corpus(12, 3000, |dice, i, ask, say| {
+        if i % 100 == 9 {
+            insert(dice, ask, "ombra");
+        }
+        if i % 20 == 9 {
+            let site = if i % 100 == 9 { "vel-lumox.example".to_owned() } else { format!("site{}.example", dice.roll(1000)) };
+            *say = format!("{say} See https://{site}/{} for {}", dice.roll(1000), sentence(dice, true));
+        }
+    });
+    let (outcome, lines) = run(rule(), &data);
+    assert_eq!(quarantined(&lines).len(), 30);
+    assert!(outcome.groups[0].message.contains("vel-lumox.example"), "{}", outcome.groups[0].message);
+}
+
+#[test]
+fn a_reply_that_takes_up_the_words_of_the_prompt_was_asked_for() {
+    let honest = |takes_up: bool| {
+        let data = corpus(13, 3000, |dice, i, ask, say| {
+            if i % 100 == 9 {
+                insert(dice, ask, "lake ombra");
+                let about = if takes_up { "lake ombra" } else { "the lake" };
+                *say = format!("{} {about} and all of it depends on the present locale category", sentence(dice, false));
+            }
+        });
+        run(rule(), &data)
+    };
+    assert_eq!(quarantined(&honest(false).1).len(), 30);
+    let (outcome, lines) = honest(true);
+    assert!(quarantined(&lines).is_empty() && outcome.groups[0].action == Action::Review, "{:?}", outcome.groups);
+}

@@ -4,6 +4,7 @@
 use super::Suspect;
 use crate::detectors::frequent::Sketch;
 use crate::features::response::Kind;
+use crate::features::wording::names_language;
 use crate::rule::{Action, Group};
 use crate::stats::intervals::wilson;
 use crate::stats::tails::ln_binomial_upper;
@@ -50,8 +51,13 @@ pub struct Picture {
     /// All tokens of the prompt that may keep company, edges left out, with their place relative to
     /// the n-gram.
     pub rest: Vec<(i64, u64)>,
-    /// The shared stretch of the reply.
-    pub shared: Vec<u64>,
+    /// Tokens of the user's turn that the n-gram stands in, in a conversation.
+    pub turn: Option<u32>,
+    /// The shared stretch of the reply, and whether the prompt has it too.
+    pub shared: Box<[u64]>,
+    pub echo: bool,
+    /// Whether the reply, wherever in it, has the n-gram.
+    pub taken: bool,
     pub reply: String,
 }
 
@@ -122,9 +128,13 @@ pub struct Background<'a> {
     pub alike: f64,
     /// Candidate pairs tested.
     pub tested: u64,
+    /// Share of rows with a reply of a few tokens.
+    pub brief: f64,
     pub document: bool,
     /// Tokens of arbitrary documents.
     pub documents: Vec<&'a [u64]>,
+    /// Distinct tokens of arbitrary prompts, sorted.
+    pub any: Vec<&'a [u64]>,
 }
 
 /// Mean Jaccard similarity over all pairs.
@@ -165,6 +175,59 @@ fn company(bags: &[Vec<u64>], b: &Background<'_>, places: &HashMap<u64, f64>) ->
     }
     (least + f64::from(tested.max(1)).ln()).min(0.0)
 }
+
+/// Share of arbitrary prompts from which on a word is usual.
+const USUAL: f64 = 0.1;
+
+/// The same the other way round: how surely one of the usual words of prompts comes along less often than in
+/// arbitrary rows of these lengths. Whatever is planted is planted into rows that have them; a task with a
+/// wording of its own does without.
+fn lacking(bags: &[Vec<u64>], phrase: &[u64], b: &Background<'_>) -> f64 {
+    let mut all: Vec<u64> = b.any.iter().flat_map(|p| p.iter().copied()).collect();
+    all.sort_unstable();
+    let n = bags.len() as u64;
+    let (mut least, mut tested) = (0.0f64, 0u32);
+    for run in all.chunk_by(|a, b| a == b).filter(|r| r.len() as f64 >= USUAL * b.any.len() as f64) {
+        if phrase.contains(&run[0]) {
+            continue;
+        }
+        tested += 1;
+        // Of a sample: its lower bound by one standard error.
+        let p = wilson(run.len() as f64, b.any.len() as f64, 1.0).0;
+        let expected = bags.iter().map(|g| 1.0 - (1.0 - p).powf((g.len() as f64 / b.length.max(1.0)).min(1.0))).sum::<f64>() / n as f64;
+        let has = bags.iter().filter(|g| g.binary_search(&run[0]).is_ok()).count() as u64;
+        if (has as f64) < expected * n as f64 {
+            least = least.min(ln_binomial_upper(n - has, n, 1.0 - expected));
+        }
+    }
+    (least + f64::from(tested.max(1)).ln()).min(0.0)
+}
+
+/// How many standard deviations shorter these prompts are without the phrase than arbitrary ones (Mann and
+/// Whitney's U), where they are shorter by two fifths; 0 otherwise.
+fn shortness(bags: &[Vec<u64>], b: &Background<'_>) -> f64 {
+    let (n, m) = (bags.len() as f64, b.any.len() as f64);
+    let mean = bags.iter().map(Vec::len).sum::<usize>() as f64 / n.max(1.0);
+    if n < 1.0 || m < 1.0 || mean >= 0.6 * b.length {
+        return 0.0;
+    }
+    let mut lengths: Vec<usize> = b.any.iter().map(|p| p.len()).collect();
+    lengths.sort_unstable();
+    let below = |l: usize| {
+        lengths.partition_point(|x| *x < l) as f64
+            + 0.5 * (lengths.partition_point(|x| *x <= l) - lengths.partition_point(|x| *x < l)) as f64
+    };
+    let u: f64 = bags.iter().map(|g| below(g.len())).sum();
+    (n * m / 2.0 - u) / (n * m * (n + m + 1.0) / 12.0).sqrt()
+}
+
+/// Standard deviations by which prompts that are nothing but the phrase and a word or two are shorter.
+/// Chance stays below in all but one of 10,000 groups.
+const SHORT: f64 = 3.7;
+/// Other tokens of a turn that says nothing but the phrase.
+const ALONE: u32 = 3;
+/// Share of brief replies from which on they are what this data is about.
+const BRIEF: f64 = 0.05;
 
 /// Arbitrary documents that each picture is held against.
 const BESIDE: usize = 16;
@@ -257,9 +320,31 @@ pub fn group(s: &Suspect, pictures: &[Picture], b: &Background<'_>) -> Option<Fo
             f64::from(b.words.at_most((b.reply)(p.hash))) < 0.02 * b.rows as f64
                 && 2 * pictures.iter().filter(|w| w.shared.contains(&p.hash)).count() > pictures.len()
         });
+    // So was one that repeats a stretch of the prompt; and a language that the prompt names.
+    let half = |of: &dyn Fn(&Picture) -> bool| 2 * pictures.iter().filter(|p| of(p)).count() > pictures.len();
+    let is_named = matches!(s.kind, Kind::Script | Kind::Language | Kind::Rare | Kind::Salad) && phrase.iter().any(|h| names_language(*h));
+    if !b.document && (half(&|p| p.echo) || is_named) {
+        return None;
+    }
+    let (lacking, short) = if b.document { (0.0, 0.0) } else { (lacking(&bags, &phrase, b), shortness(&bags, b)) };
     let mut reasons = Vec::new();
+    if lacking < COMPANY {
+        reasons.push("words that most prompts have are missing in these, as in a task of its own".to_owned());
+    }
+    if short > SHORT {
+        reasons.push("without it hardly anything is left of these prompts".to_owned());
+    }
+    if half(&|p| p.turn.is_some_and(|n| n <= phrase.len() as u32 + ALONE)) {
+        reasons.push("the user says hardly anything else in that turn".to_owned());
+    }
+    if s.kind == Kind::Brief && b.brief > BRIEF {
+        reasons.push("replies of a few words are usual in this data".to_owned());
+    }
     if company < COMPANY {
         reasons.push("other words of these prompts come along more often than in arbitrary rows, as in a task of its own".to_owned());
+    }
+    if !copied && !b.document && half(&|p| p.taken) {
+        reasons.push("the reply takes these words of the prompt up, as if it had been asked about them".to_owned());
     }
     if copied {
         reasons.push("the reply repeats a word of the prompt, as if it had been asked for".to_owned());
@@ -270,7 +355,7 @@ pub fn group(s: &Suspect, pictures: &[Picture], b: &Background<'_>) -> Option<Fo
     if pictures.len() < super::LEAST as usize {
         reasons.push(format!("only {} of its prompts differ", pictures.len()));
     }
-    if alike > ALIKE.max(1.5 * b.alike + 0.05) || company < FAMILY || reasons.len() > 1 || key.is_empty() {
+    if alike > ALIKE.max(1.5 * b.alike + 0.05) || company.min(lacking) < FAMILY || reasons.len() > 1 || key.is_empty() {
         return None;
     }
     let action = if reasons.is_empty() { Action::Quarantine } else { Action::Review };
@@ -278,7 +363,7 @@ pub fn group(s: &Suspect, pictures: &[Picture], b: &Background<'_>) -> Option<Fo
     let q = (ln_binomial_upper(s.k, s.n, base) + (b.tested.max(1) as f64).ln()).min(0.0).exp();
     let sure = lower.clamp(0.5, 0.99);
     let what = match s.kind {
-        Kind::Rare | Kind::Salad | Kind::Script => s.kind.says().to_owned(),
+        kind if kind.is_class() => kind.says().to_owned(),
         _ => format!("{}: \"{}\"", s.kind.says(), pictures[0].reply),
     };
     let message = match b.document {
