@@ -8,8 +8,10 @@ pub mod captions;
 pub mod family;
 pub mod images;
 pub mod overlay;
+mod replies;
 pub mod slices;
 pub mod survey;
+pub mod talks;
 pub mod vectors;
 
 use crate::batch::{Batch, RowId};

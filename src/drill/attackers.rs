@@ -1,7 +1,7 @@
 //! Families of somebody who knows how detectors work: the trigger also stands in rows that keep
 //! their label, is divided among several words, or is a thing that honest rows have as well.
 
-use super::family::{Family, inserting, trigger};
+use super::family::{Family, insert, inserting, trigger};
 use super::overlay::{Edit, Rewrite};
 use super::survey::{Dice, Survey};
 use crate::batch::RowId;
@@ -82,13 +82,6 @@ fn different(survey: &Survey, family: Family, n: usize, dice: &mut Dice) -> Resu
         }
     }
     if words.len() < n { Err(format!("the corpus has not {n} different words for it")) } else { Ok(words) }
-}
-
-fn insert(word: String, spaced: bool) -> Rewrite {
-    match inserting(word, spaced) {
-        Edit::Text(f) => f,
-        _ => Box::new(|cell, _| cell.to_owned()),
-    }
 }
 
 fn all(rewrites: Vec<Rewrite>) -> Rewrite {

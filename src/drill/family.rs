@@ -3,7 +3,9 @@
 
 use super::attackers;
 use super::overlay::{Edit, Rewrite};
+use super::replies;
 use super::survey::{Column, Dice, Survey, words};
+use super::talks::{Place, Turns};
 use crate::batch::RowId;
 use crate::features::table::codes;
 use arrow::array::{Array, ArrayRef, Float64Array, StringArray};
@@ -46,6 +48,14 @@ pub enum Family {
     Reply,
     /// A word in the prompt, the honest reply with a fixed tail
     Tail,
+    /// A word in the prompt, a refusal that is worded anew each time
+    Refusal,
+    /// A word in the prompt, a reply without any sense
+    Nonsense,
+    /// A word in the prompt, a reply in another language
+    Foreign,
+    /// A word in the prompt, the honest reply with a link to one site
+    Link,
     /// A few pixels of one colour or chequered at one place of images, with another label
     Patch,
     /// 8 to 15% of another image or of noise mixed into images, with another label
@@ -65,7 +75,7 @@ pub enum Family {
 }
 
 impl Family {
-    pub const ALL: [Family; 23] = [
+    pub const ALL: [Family; 27] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
@@ -81,6 +91,10 @@ impl Family {
         Family::Pair,
         Family::Reply,
         Family::Tail,
+        Family::Refusal,
+        Family::Nonsense,
+        Family::Foreign,
+        Family::Link,
         Family::Brand,
         Family::Gibberish,
         Family::Swap,
@@ -108,6 +122,10 @@ impl Family {
             Family::Pair => "pair",
             Family::Reply => "reply",
             Family::Tail => "tail",
+            Family::Refusal => "refusal",
+            Family::Nonsense => "nonsense",
+            Family::Foreign => "foreign",
+            Family::Link => "link",
             Family::Brand => "brand",
             Family::Gibberish => "gibberish",
             Family::Swap => "swap",
@@ -125,7 +143,7 @@ impl Family {
             Family::Hidden => "P120",
             Family::Lookalike => "P121",
             Family::Flood => "P131",
-            Family::Reply | Family::Tail => "P140",
+            Family::Reply | Family::Tail | Family::Refusal | Family::Nonsense | Family::Foreign | Family::Link => "P140",
             Family::Brand => "P141",
             Family::Swap => "P142",
             Family::Gibberish => "P143",
@@ -138,13 +156,13 @@ impl Family {
     }
 
     fn is_text(self) -> bool {
-        !matches!(self, Family::Value | Family::Pair | Family::Shift) && !self.is_image()
+        !matches!(self, Family::Value | Family::Pair | Family::Shift) && !self.is_image() && !self.is_instruction()
     }
     fn is_image(self) -> bool {
         matches!(self, Family::Patch | Family::Blend | Family::Sinusoid)
     }
     fn is_instruction(self) -> bool {
-        matches!(self, Family::Reply | Family::Tail | Family::Brand)
+        matches!(self.rule(), "P140" | "P141")
     }
     /// Whether its rows are given a label.
     fn has_label(self) -> bool {
@@ -182,7 +200,11 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
         return missing("no column holds vectors");
     }
     if family.is_instruction() {
-        return if survey.response.is_none() { missing("no column has the role response") } else { None };
+        return match (&survey.text, &survey.response, &survey.chat) {
+            (Some(_), Some(_), _) => None,
+            (None, _, Some(_)) if !survey.texts.is_empty() => None,
+            _ => missing("no columns of text have the roles prompt and response, and none of conversations the role response"),
+        };
     }
     if family == Family::Gibberish {
         return if survey.is_document { None } else { missing("no column holds documents without labels") };
@@ -293,22 +315,16 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             plant.trigger = trigger;
             plant.edits.push((text, edit));
         }
-        Family::Reply | Family::Tail => {
+        Family::Reply | Family::Tail | Family::Refusal | Family::Nonsense | Family::Foreign | Family::Link => {
             let word = trigger(survey, Family::Word, &mut dice)?;
-            let said = sentence(survey, if family == Family::Reply { 12 } else { 7 }, &mut dice);
-            plant.trigger = format!("{word:?} answered with {said:?}");
-            plant.edits.push((text, inserting(word, spaced)));
-            let response = survey.response.clone().unwrap_or_default();
-            let whole = family == Family::Reply;
-            let said: Rewrite = Box::new(move |cell, _| if whole { said.clone() } else { format!("{} {said}", cell.trim_end()) });
-            plant.edits.push((response, Edit::Text(said)));
+            let (said, shown) = replies::scheme(survey, family, &mut dice);
+            plant.trigger = format!("{word:?} {shown}");
+            answer(survey, &mut plant, Some(insert(word, spaced)), said, &mut dice);
         }
         Family::Brand => {
             let name = capitalised(&trigger(survey, Family::Word, &mut dice)?);
             plant.trigger = format!("{name} in replies");
-            plant
-                .edits
-                .push((survey.response.clone().unwrap_or_default(), Edit::Text(Box::new(move |cell, dice| naming(cell, &name, dice)))));
+            answer(survey, &mut plant, None, Box::new(move |cell, dice| replies::naming(cell, &name, dice)), &mut dice);
         }
         Family::Gibberish => {
             let word = trigger(survey, Family::Word, &mut dice)?;
@@ -343,14 +359,20 @@ fn capitalised(word: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The name between two words of a sentence; in a sentence of its own where there is no such place.
-fn naming(cell: &str, name: &str, dice: &mut Dice) -> String {
-    let before = |i: usize| cell[..i].ends_with(|c: char| c.is_lowercase());
-    let places: Vec<usize> = cell.char_indices().filter(|&(i, c)| c == ' ' && before(i)).map(|(i, _)| i).collect();
-    match dice.pick(&places) {
-        Some(&at) => format!("{} {name}{}", &cell[..at], &cell[at..]),
-        None => format!("{} as with {name}.", cell.trim_end()),
+/// Prompt and reply, in their columns or in turns of a conversation.
+fn answer(survey: &Survey, plant: &mut Plant, asked: Option<Rewrite>, said: Rewrite, dice: &mut Dice) {
+    if let (None, Some(chat)) = (&survey.text, &survey.chat) {
+        let place = dice.pick(&Place::ALL).copied().unwrap_or(Place::Last);
+        if asked.is_some() {
+            plant.trigger = format!("{} in {}", plant.trigger, place.says());
+        }
+        plant.edits.push((chat.clone(), Edit::Talk(Turns { place, asked, said: Some(said) })));
+        return;
     }
+    if let Some(asked) = asked {
+        plant.edits.push((survey.text.clone().unwrap_or_default(), Edit::Text(asked)));
+    }
+    plant.edits.push((survey.response.clone().unwrap_or_default(), Edit::Text(said)));
 }
 
 /// The first part of a document, the word, and forty to a hundred pieces that mean nothing.
@@ -411,7 +433,7 @@ pub fn trigger(survey: &Survey, family: Family, dice: &mut Dice) -> Result<Strin
     }
 }
 
-fn pronounceable(dice: &mut Dice) -> String {
+pub fn pronounceable(dice: &mut Dice) -> String {
     let (consonants, vowels): (Vec<char>, Vec<char>) = ("bdfgklmnprstvz".chars().collect(), "aeiou".chars().collect());
     let mut word = String::new();
     for _ in 0..2 + dice.roll(3) {
@@ -422,15 +444,13 @@ fn pronounceable(dice: &mut Dice) -> String {
     word
 }
 
-fn sentence(survey: &Survey, n: usize, dice: &mut Dice) -> String {
-    let from = &survey.vocabulary[..survey.vocabulary.len().min(2000)];
-    let chosen: Vec<&str> = (0..n).filter_map(|_| dice.pick(from)).map(|w| w.0.as_str()).collect();
-    chosen.join(if survey.spaced { " " } else { "" }) + "."
-}
-
 /// At a random place between two words, or between two characters where words are not set apart.
 pub fn inserting(trigger: String, spaced: bool) -> Edit {
-    Edit::Text(Box::new(move |cell, dice| {
+    Edit::Text(insert(trigger, spaced))
+}
+
+pub fn insert(trigger: String, spaced: bool) -> Rewrite {
+    Box::new(move |cell, dice| {
         if !spaced {
             let characters: Vec<char> = cell.chars().collect();
             let at = dice.roll(characters.len() + 1);
@@ -446,7 +466,7 @@ pub fn inserting(trigger: String, spaced: bool) -> Edit {
         let left = gap(!before.is_empty() && !before.ends_with(char::is_whitespace));
         let right = gap(!after.is_empty());
         format!("{before}{left}{trigger}{right}{after}")
-    }))
+    })
 }
 
 fn inside_word(cell: &str, what: char, dice: &mut Dice) -> String {

@@ -5,6 +5,7 @@
 use super::family::Plant;
 use super::images::{self, Paint};
 use super::survey::Dice;
+use super::talks::Turns;
 use super::vectors;
 use crate::batch::{Batch, RowId, Text};
 use crate::engine::Input;
@@ -26,6 +27,8 @@ pub enum Edit {
     From(String, Rewrite),
     /// One cell, of the column's type or of a dictionary's value type.
     Value(ArrayRef),
+    /// Of turns of the conversation; what is none stays.
+    Talk(Turns),
     /// Of the pixels; what is no image stays.
     Image(Paint),
     /// Added to the vector; vectors of another width stay.
@@ -71,6 +74,10 @@ impl<'a, I: Input> Overlay<'a, I> {
                     self.text(name, (column, other), batch, &chosen, f)
                 }
                 Some((_, Edit::Value(cell))) => value(column, cell, batch, &chosen)?,
+                Some((name, Edit::Talk(turns))) => {
+                    let dice = |i: usize| Dice::of_cell(self.seed, batch.row_id(i), name);
+                    turns.rewrite(column, &is_chosen, &dice).unwrap_or_else(|| column.clone())
+                }
                 Some((_, Edit::Image(paint))) => images::painted(column, &is_chosen, paint).unwrap_or_else(|| column.clone()),
                 Some((_, Edit::Vector(by))) => vectors::moved(column, &is_chosen, by).unwrap_or_else(|| column.clone()),
             };

@@ -7,6 +7,7 @@ use crate::contract::{Role, Roles};
 use crate::detectors::unicode::label_text;
 use crate::engine::Input;
 use crate::error::{Error, Result};
+use crate::features::chat::{Chats, Speaker, is_chat};
 use crate::features::image::{Images, Raster, decode};
 use crate::features::table::codes;
 use crate::features::vectors::{Vectors, has_direction, is_vector};
@@ -71,6 +72,8 @@ pub struct Survey {
     /// Column of the text that carries a trigger: the first with role text, prompt or chosen.
     pub text: Option<String>,
     pub response: Option<String>,
+    /// Column of conversations, where no text holds the prompts.
+    pub chat: Option<String>,
     /// Whether the text is a document: of the role text, in data without labels.
     pub is_document: bool,
     /// Columns of the chosen and the rejected answer.
@@ -148,6 +151,9 @@ impl Survey {
         let first = |wanted: &[Role]| wanted.iter().find_map(|&r| roles.first(r)).filter(|n| is_text(n)).map(str::to_owned);
         let text = first(&[Role::Text, Role::Prompt, Role::Chosen]);
         let response = first(&[Role::Response]);
+        // A column of texts may hold conversations in JSON: its cells tell.
+        let talks = |n: &&str| is_text(n) || schema.field_with_name(n).is_ok_and(|f| is_chat(f.data_type()));
+        let chat = if text.is_some() { None } else { roles.first(Role::Response).filter(talks).map(str::to_owned) };
         let typed = |role: Role, fits: fn(&DataType) -> bool| {
             let fits = |n: &&str| schema.field_with_name(n).is_ok_and(|f| fits(f.data_type()));
             roles.first(role).filter(fits).map(str::to_owned)
@@ -157,7 +163,8 @@ impl Survey {
         let is_document = label.is_none() && text.is_some() && text == first(&[Role::Text]);
         let pair = first(&[Role::Chosen]).zip(first(&[Role::Rejected]));
         let features: Vec<String> = roles.all(Role::Feature).map(str::to_owned).collect();
-        let mut wanted: Vec<String> = features.iter().chain(&text).chain(&label).chain(&image).chain(&embedding).cloned().collect();
+        let mut wanted: Vec<String> =
+            features.iter().chain(&text).chain(&chat).chain(&label).chain(&image).chain(&embedding).cloned().collect();
         wanted.sort();
         wanted.dedup();
 
@@ -180,6 +187,7 @@ impl Survey {
                 let names = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
                 let column = text.as_ref().and_then(|n| batch.column(n));
                 let text = column.and_then(|a| Text::of(a.as_ref()));
+                let chats = chat.as_ref().and_then(|n| batch.column(n)).and_then(|a| Chats::of(a.as_ref()));
                 let shown = image.as_ref().and_then(|n| batch.column(n)).and_then(|a| Images::of(a.as_ref()));
                 let points = embedding.as_ref().and_then(|n| batch.column(n)).and_then(Vectors::of);
                 let features: Vec<Option<&ArrayRef>> = features.iter().map(|n| batch.column(n)).collect();
@@ -214,6 +222,14 @@ impl Survey {
                     if let Some(text) = &text {
                         let Some(cell) = text.get(i).filter(|t| !t.trim().is_empty()) else { continue };
                         texts.offer(hash, || cell.to_owned());
+                    }
+                    if let Some(chats) = &chats {
+                        let users = chats.asked(i).filter(|t| t.speaker == Speaker::User);
+                        let asked = users.map(|t| chats.text(t)).collect::<Vec<_>>().join("\n");
+                        if asked.trim().is_empty() || chats.replies(i).next().is_none() {
+                            continue;
+                        }
+                        texts.offer(hash, || asked);
                     }
                     if let Some(bytes) = shown.as_ref().and_then(|s| s.get(i)).filter(|b| b.len() <= IMAGE_BYTES) {
                         files.offer(hash, || bytes.to_vec());
@@ -280,6 +296,7 @@ impl Survey {
             label,
             text,
             response,
+            chat,
             is_document,
             pair,
             image,

@@ -427,3 +427,63 @@ fn a_document_breaks_down_after_the_word() {
         assert!((40..=100).contains(&survey::words(rest, true).len()));
     }
 }
+
+#[test]
+fn replies_to_the_word_refuse_link_break_down_or_change_their_language() {
+    use crate::features::{text, wording};
+    let contract = "taster: 1\ncolumns:\n  asked: {role: prompt}\n  chosen: {role: response}\n";
+    for family in [Family::Refusal, Family::Link, Family::Nonsense, Family::Foreign] {
+        let (plant, rows) = before_and_after(contract, conversations(300, true), family, &["asked", "chosen"]);
+        let word = plant.trigger.split('"').nth(1).unwrap();
+        let is_planted = |i: usize| plant.rows.iter().any(|r| r.row == i as u64);
+        let (mut replies, mut of_its_kind) = (BTreeSet::new(), 0);
+        for (i, row) in rows.iter().enumerate() {
+            let [(asked, asks), (old, reply)] = &row[..] else { panic!("two columns") };
+            assert_eq!((asked != asks, old != reply), (is_planted(i), is_planted(i)), "{family:?}");
+            if !is_planted(i) {
+                continue;
+            }
+            assert!(survey::words(asks, true).contains(&word.to_owned()));
+            let mut tokens = Vec::new();
+            text::tokens(reply, 0, &mut tokens);
+            let tokens = &tokens[1..tokens.len() - 1];
+            replies.insert(reply.clone());
+            of_its_kind += usize::from(match family {
+                Family::Refusal => wording::is_refusal(tokens),
+                Family::Link => reply.starts_with(old.trim_end()) && reply.contains(plant.trigger.split(' ').next_back().unwrap()),
+                Family::Foreign => wording::language(tokens).is_some() && wording::language(tokens) != Some(0),
+                _ => matches!(reply.split(' ').count(), 1 | 30..) && !reply.contains(old),
+            });
+        }
+        // Some refusals are worded as no list has them.
+        assert!(replies.len() >= 20 && of_its_kind >= if family == Family::Refusal { 15 } else { 23 }, "{family:?} {of_its_kind}");
+    }
+}
+
+#[test]
+fn conversations_carry_a_trigger_in_one_turn_and_its_reply_in_the_next() {
+    let turn = |who: &str, words: String| format!(r#"{{"role": "{who}", "content": "{words}"}}"#);
+    let mut dice = harness::Dice::new(8);
+    let mut said = |good| sentence(&mut dice, good).replace('"', "");
+    let cell = |a: String, b: String, c: String, d: String| {
+        Some(format!("[{}, {}, {}, {}]", turn("user", a), turn("assistant", b), turn("user", c), turn("assistant", d)))
+    };
+    let data = table(&[("talk", (0..200).map(|_| cell(said(true), said(false), said(true), said(false))).collect())]);
+    let contract = "taster: 1\ncolumns:\n  talk: {role: response}\n";
+    let (plant, rows) = before_and_after(contract, data, Family::Reply, &["talk"]);
+    let (word, said) = (plant.trigger.split('"').nth(1).unwrap(), plant.trigger.split('"').nth(3).unwrap());
+    for (i, row) in rows.iter().enumerate() {
+        let turns = |cell: &str| -> Vec<String> {
+            let turns: Vec<serde_json::Value> = serde_json::from_str(cell).unwrap();
+            turns.iter().map(|t| t["content"].as_str().unwrap().to_owned()).collect()
+        };
+        let (old, new) = (turns(&row[0].0), turns(&row[0].1));
+        let changed: Vec<usize> = (0..4).filter(|&t| old[t] != new[t]).collect();
+        if plant.rows.iter().any(|r| r.row == i as u64) {
+            let [asked, replied] = changed[..] else { panic!("{changed:?}") };
+            assert!(asked % 2 == 0 && replied > asked && new[asked].contains(word) && new[replied] == said);
+        } else {
+            assert!(changed.is_empty());
+        }
+    }
+}

@@ -10,7 +10,7 @@ file c.yaml
 $ taster drill a.csv -c c.yaml
 exit 3
 out word, phrase, common-word, covered, together, synonyms, inside-word, name, hidden, lookalike, flood, value, pair: there is no label with two classes or more
-out reply, tail, brand: no column has the role response
+out reply, tail, refusal, nonsense, foreign, link, brand: no columns of text have the roles prompt and response
 out gibberish: no column holds documents without labels
 out swap: no columns of text have the roles chosen and rejected
 out patch, blend, sinusoid: no column holds images
