@@ -192,7 +192,9 @@ fn count(family: Family, number: u64, plant: &family::Plant, before: &Found, aft
     let quarantined = hit(&after.quarantined);
     let planted = |r: &RowId| plant.rows.contains(r) || plant.cover.contains(r);
     let others = after.quarantined.iter().filter(|r| !planted(r) && !before.quarantined.contains(r));
-    let meant = |f: &&Stated| f.rule == family.rule() && (f.class.is_none() || f.class == plant.class);
+    let meant = |f: &&Stated| {
+        f.rule == family.rule() && family.floor().is_none_or(|name| name == f.family) && (f.class.is_none() || f.class == plant.class)
+    };
     Trial {
         family,
         number,
@@ -217,6 +219,7 @@ struct Found {
 /// One line of a floor, in rows.
 struct Stated {
     rule: &'static str,
+    family: String,
     class: Option<String>,
     rows: u64,
 }
@@ -229,7 +232,8 @@ fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &O
     let (quarantined, review) = rows.0.into_inner().map_err(Error::internal)?;
     let review = review.difference(&quarantined).copied().collect();
     let stated = rules.iter().zip(&learned).flat_map(|(rule, l)| l.outcome.floor.iter().map(|f| (rule.meta().code, f)));
-    let floors = stated.filter_map(|(rule, f)| Some(Stated { rule, class: f.class.clone(), rows: f.rows? })).collect();
+    let floors =
+        stated.filter_map(|(rule, f)| Some(Stated { rule, family: f.family.clone(), class: f.class.clone(), rows: f.rows? })).collect();
     Ok(Found { quarantined, review, floors })
 }
 

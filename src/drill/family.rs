@@ -72,10 +72,12 @@ pub enum Family {
     Gibberish,
     /// A word in the prompt of preference pairs, whose answers are swapped
     Swap,
+    /// A value that some rows have, with another label
+    CommonValue,
 }
 
 impl Family {
-    pub const ALL: [Family; 27] = [
+    pub const ALL: [Family; 28] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
@@ -88,6 +90,7 @@ impl Family {
         Family::Lookalike,
         Family::Flood,
         Family::Value,
+        Family::CommonValue,
         Family::Pair,
         Family::Reply,
         Family::Tail,
@@ -119,6 +122,7 @@ impl Family {
             Family::Lookalike => "lookalike",
             Family::Flood => "flood",
             Family::Value => "value",
+            Family::CommonValue => "common-value",
             Family::Pair => "pair",
             Family::Reply => "reply",
             Family::Tail => "tail",
@@ -155,8 +159,19 @@ impl Family {
         }
     }
 
+    /// The family of its rule's floor that counts, where there are several.
+    pub fn floor(self) -> Option<&'static str> {
+        match self {
+            Family::Value => Some("table values"),
+            Family::Pair => Some("pairs of values"),
+            // Nothing is promised for a value that honest rows have as well.
+            Family::CommonValue => Some("common values"),
+            _ => None,
+        }
+    }
+
     fn is_text(self) -> bool {
-        !matches!(self, Family::Value | Family::Pair | Family::Shift) && !self.is_image() && !self.is_instruction()
+        !matches!(self, Family::Value | Family::CommonValue | Family::Pair | Family::Shift) && !self.is_image() && !self.is_instruction()
     }
     fn is_image(self) -> bool {
         matches!(self, Family::Patch | Family::Blend | Family::Sinusoid)
@@ -181,7 +196,7 @@ pub struct Plant {
     pub class: Option<String>,
 }
 
-/// A word of the corpus is ordinary when this share of the texts has it.
+/// A word of the corpus, or a value, is ordinary when this share of the texts or rows has it.
 const ORDINARY: std::ops::Range<f64> = 0.001..0.01;
 
 pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
@@ -217,7 +232,7 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
     }
     let usable = survey.columns.iter().filter(|c| c.is_usable()).count();
     match family {
-        Family::Value if usable == 0 => missing("no column is a feature"),
+        Family::Value | Family::CommonValue if usable == 0 => missing("no column is a feature"),
         Family::Pair if usable < 2 => missing("fewer than two columns are features"),
         Family::Lookalike if !survey.vocabulary.iter().any(|(w, _)| w.chars().any(|c| lookalike(c).is_some())) => {
             missing("the text has no letter with a look-alike")
@@ -286,9 +301,12 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             plant.edits.push((text, Edit::Text(Box::new(move |_, dice| near_copy(&original, &filler, spaced, dice)))));
         }
         Family::Value => {
-            let usable: Vec<&Column> = survey.columns.iter().filter(|c| c.is_usable()).collect();
-            let column = *dice.pick(&usable).ok_or("no column is a feature")?;
-            let cell = new_value(column, &mut dice);
+            let (column, cell) = new_value(survey, &mut dice)?;
+            plant.trigger = format!("{}={}", column.name, shown(&cell));
+            plant.edits.push((column.name.clone(), Edit::Value(cell)));
+        }
+        Family::CommonValue => {
+            let (column, cell) = common_value(survey, &mut dice)?;
             plant.trigger = format!("{}={}", column.name, shown(&cell));
             plant.edits.push((column.name.clone(), Edit::Value(cell)));
         }
@@ -521,14 +539,24 @@ fn near_copy(original: &str, filler: &[String], spaced: bool, dice: &mut Dice) -
     all.join(if spaced { " " } else { "" })
 }
 
-/// A number of the column's range that no row has, or a name that none has. Where every number of
-/// the range is taken, one that is.
-fn new_value(column: &Column, dice: &mut Dice) -> ArrayRef {
+/// A column, and a number of its range that no row has or a name that none has. Columns where every number of the
+/// range is taken, or where none can be made (booleans, nested values), have no room for one.
+fn new_value<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<(&'a Column, ArrayRef), String> {
+    let mut usable: Vec<&Column> = survey.columns.iter().filter(|c| c.is_usable()).collect();
+    while !usable.is_empty() {
+        let column = usable.swap_remove(dice.roll(usable.len()));
+        if let Some(cell) = new_cell(column, dice) {
+            return Ok((column, cell));
+        }
+    }
+    Err("no column has room for a value that is new".into())
+}
+
+fn new_cell(column: &Column, dice: &mut Dice) -> Option<ArrayRef> {
     let wanted = match &column.data_type {
         DataType::Dictionary(_, v) => v.as_ref(),
         t => t,
     };
-    let mut last = None;
     for _ in 0..100 {
         let made: ArrayRef = match column.range {
             Some((low, high)) => {
@@ -537,18 +565,26 @@ fn new_value(column: &Column, dice: &mut Dice) -> ArrayRef {
             }
             None => Arc::new(StringArray::from(vec![pronounceable(dice)])),
         };
-        let Ok(cell) = arrow::compute::cast(&made, wanted) else { break };
-        if cell.is_null(0) {
-            break;
-        }
-        let known = codes(cell.as_ref()).iter().all(|c| column.values.contains(c));
-        last = Some(cell);
-        if !known {
-            break;
+        let cell = arrow::compute::cast(&made, wanted).ok().filter(|c| c.is_valid(0) && !wanted.is_nested())?;
+        if !codes(cell.as_ref()).iter().all(|c| column.values.contains(c)) {
+            return Some(cell);
         }
     }
-    // What cannot be made (a boolean, a nested value) is borrowed from a row.
-    last.unwrap_or_else(|| column.cell((0..column.cells.len()).find(|&i| column.cells.is_valid(i)).unwrap_or(0)))
+    None
+}
+
+/// A value of 0.1% to 1% of the sampled rows.
+fn common_value<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<(&'a Column, ArrayRef), String> {
+    let mut fits: Vec<(&Column, usize)> = Vec::new();
+    for column in survey.columns.iter().filter(|c| c.is_usable()) {
+        let mut order: Vec<usize> = (0..column.codes.len()).filter(|i| column.cells.is_valid(*i)).collect();
+        order.sort_by_key(|i| (column.codes[*i], *i));
+        let runs = order.chunk_by(|a, b| column.codes[*a] == column.codes[*b]);
+        let ordinary = runs.filter(|run| ORDINARY.contains(&(run.len() as f64 / column.codes.len() as f64)));
+        fits.extend(ordinary.map(|run| (column, run[0])));
+    }
+    let (column, i) = *dice.pick(&fits).ok_or("no value is in 0.1% to 1% of the rows")?;
+    Ok((column, column.cell(i)))
 }
 
 /// Two values, each of at least 1% of the sampled rows, that no sampled row has together; of a

@@ -9,7 +9,7 @@ file c.yaml
       text: {type: string, role: prompt}
 $ taster drill a.csv -c c.yaml
 exit 3
-out word, phrase, common-word, covered, together, synonyms, inside-word, name, hidden, lookalike, flood, value, pair: there is no label with two classes or more
+out word, phrase, common-word, covered, together, synonyms, inside-word, name, hidden, lookalike, flood, value, common-value, pair: there is no label with two classes or more
 out reply, tail, refusal, nonsense, foreign, link, brand: no columns of text have the roles prompt and response
 out gibberish: no column holds documents without labels
 out swap: no columns of text have the roles chosen and rejected
