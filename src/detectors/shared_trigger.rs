@@ -58,7 +58,13 @@ words of one of its rows, weighted by how rare these are.
 
 In a table, frequent values take the place of words, and pairs of values that are each common by themselves: the rows of a planted one are, in
 every other column, a random draw of the other classes. Neighbouring values and each half of a pair by itself count as honest explanations.
+So does a column where values decide the label by nature (15% of its values do: the number of a patient, a family, a flight), of which the
+floor gives the names, and one with only two values, as many columns have that one category was spread over. Where nearly every row has
+the label already, a value must tower over those around it, or be in 50 rows that look like other classes beyond doubt.
 Pairs are looked for in a sample of up to 65,536 distinct rows and tested on all; more than three accused pairs are the nature of the table.
+The floor is that of the column that tells the class best (of a pair: the best two): a trigger there leaves the least to contradict it.
+Measured on 1,499 labellings of 602 clean tables, 8.7 million rows: 378 rows (0.004%) were quarantined, all by pairs, in five labellings.
+Of values planted there in as many rows as the floor asks for, in 91 tables, 94% of 189 were found; of pairs 78% of 55.
 A number with more than 100 values is no class: as the label of a table it is cut into ten ranges of as many rows each. Rows whose other
 columns foretell no range contradict nothing; the floor says of which ranges that is so. Measured on 61 columns of seven clean tables, each
 taken as the label, 176,185 rows in all: none was quarantined. Of values planted with one number in 1% of the rows one in five was found: where

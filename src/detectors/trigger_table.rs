@@ -14,8 +14,10 @@
 
 mod blocks;
 mod content;
+mod decide;
 mod evidence;
 mod floor;
+mod nominate;
 mod pairs;
 pub(super) mod sketch;
 #[cfg(test)]
@@ -27,8 +29,8 @@ use crate::batch::{Batch, cell_text};
 use crate::error::Result;
 use crate::features::table::{Kind, NULL, code_number, codes, columns_of, mix, row_hashes};
 use crate::rule::{Action, Findings, Group, Meta, Outcome, Round, Rule, Status, Step};
-use content::{Binning, Content, Contrast, FOLDS, fold_of, offsets};
-use evidence::{Evidence, Finding};
+use content::{Binning, Content, FOLDS, fold_of, offsets};
+use evidence::{Evidence, Finding, Told};
 use pairs::Mined;
 use serde::{Deserialize, Serialize};
 use sketch::{BottomK, CountMin};
@@ -118,6 +120,10 @@ pub struct Candidate {
     near: f64,
     /// Log-odds that the parts by themselves and their neighbours give the class.
     lean: f64,
+    /// Share of the other values of its column that decide the label by themselves; of two, the larger.
+    ruled: f64,
+    /// Of a pair: rows with each of its values.
+    each: [u64; 2],
 }
 
 impl Candidate {
@@ -127,6 +133,10 @@ impl Candidate {
             [part] => Some((part.column, part.from)),
             _ => None,
         }
+    }
+    /// The part that fewer rows have.
+    fn rarer(&self) -> Part {
+        self.parts[usize::from(self.parts.len() == 2 && self.each[1] < self.each[0])]
     }
     fn columns(&self) -> Vec<usize> {
         self.parts.iter().map(|p| p.column).collect()
@@ -237,18 +247,30 @@ pub struct TableModel {
     tested_pairs: usize,
     /// Why pairs were not looked at.
     pairs_skipped: Option<String>,
+    /// Columns whose values decide the label by themselves.
+    ruled: Vec<String>,
+    /// Per class: log-odds that the values of a pair give it by themselves, which nine in ten stay below.
+    leans: Vec<f64>,
     /// Distinct rows in which pairs were looked for.
     mined: u64,
     /// Per used column, sorted codes that bound the cells in which neighbours are counted.
     bounds: Vec<Vec<u64>>,
     findings: Vec<Finding>,
-    /// Per class: how well the other columns tell it apart; `None` where they cannot be calibrated.
-    contrasts: Vec<Option<Contrast>>,
+    /// Per class: how well the columns tell it apart without the one that tells it best, and without the best two.
+    told: Vec<[Told; 2]>,
 }
 
 impl TableModel {
     fn stop(reason: impl Into<String>) -> Step<TableModel> {
         Step::Done(TableModel { stopped: Some(reason.into()), ..TableModel::default() })
+    }
+    /// Distinct values of a column, as far as the sample shows.
+    fn distinct(&self, column: usize) -> usize {
+        self.sample[column].chunk_by(|a, b| a == b).count()
+    }
+    /// Whether a value is one of two that its column has.
+    fn is_one_of_two(&self, part: Part) -> bool {
+        self.distinct(part.column) == 2 && self.sample[part.column].binary_search(&part.from).is_ok()
     }
     fn class_of(&self, code: u64) -> Option<usize> {
         if self.ranges {
@@ -380,11 +402,17 @@ impl TableTrigger {
         let references = content::references(samples, &model.binnings);
         let sampled: Vec<&Mined> = mined.iter().map(|(_, row)| row).collect();
         let rows = sampled.len() as u64;
+        let (mut ruled, mut leans) = (Vec::new(), Vec::new());
         let (candidates, tested, tested_pairs, pairs_skipped) = match self.family {
             Family::Values => {
-                let (mut candidates, tested) = evidence::nominate(self, model, values, &content.prior);
-                let pairs = pairs::nominate(model, &content, sampled);
+                let nominate::Nominated { mut candidates, tested, rulings, leans: both } =
+                    nominate::nominate(self, model, values, &content.prior);
+                let pairs = pairs::nominate(model, &content, sampled, &rulings, values);
                 candidates.extend(pairs.candidates);
+                let spiked = |c: usize| self.columns[model.used[c]].1 == Kind::Number && model.distinct(c) >= evidence::SPIKED;
+                let common = rulings.iter().enumerate().filter(|(c, r)| r.is_common(spiked(*c)));
+                ruled = common.map(|(c, _)| self.columns[model.used[c]].0.clone()).collect();
+                leans = both;
                 (candidates, tested, pairs.tested, pairs.skipped)
             }
             Family::Tails => {
@@ -411,6 +439,8 @@ impl TableTrigger {
             tested,
             tested_pairs,
             pairs_skipped,
+            ruled,
+            leans,
             bounds,
             classes: named,
             ..model.clone()
@@ -543,9 +573,9 @@ impl Rule for TableTrigger {
             }
             (Some(model), TableState::Test(tests)) => {
                 let evidence = Evidence { rule: self, model, tests: &tests, plan: round.plan };
-                let (findings, contrasts) = evidence.weigh();
+                let (findings, told) = evidence.weigh();
                 let slim = TableModel { bins: Vec::new(), references: Vec::new(), sample: Vec::new(), ..model.clone() };
-                Step::Done(TableModel { findings, contrasts, ..slim })
+                Step::Done(TableModel { findings, told, ..slim })
             }
             _ => unreachable!("a state belongs to its round"),
         })
@@ -623,11 +653,11 @@ impl TableTrigger {
     /// Counts the candidates of a batch and samples their rows.
     fn test(&self, model: &TableModel, tests: &mut Tests, batch: &Batch, columns: &[Vec<u64>], labels: &[usize], hashes: &[u64]) {
         let classes = model.classes.len();
-        // Single values and pairs by the code of their first part; ranges one by one.
+        // Values by their code and pairs by that of their rarer part; ranges one by one.
         let mut wanted: Vec<HashedMap<Vec<u32>>> = vec![HashedMap::default(); columns.len()];
         let mut ranges: Vec<usize> = Vec::new();
         for (i, k) in model.candidates.iter().enumerate() {
-            let first = k.parts[0];
+            let first = k.rarer();
             if first.from == first.to {
                 wanted[first.column].entry(first.from).or_default().push(i as u32);
             } else {

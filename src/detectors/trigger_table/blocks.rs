@@ -16,6 +16,8 @@ const MOST: f64 = 0.2;
 const GAPS: usize = 4;
 /// Least share of the larger block that the smaller one holds as well.
 const SAME: f64 = 0.9;
+/// Rank correlation (Spearman) from which two columns are one.
+const ONE: f64 = 0.95;
 /// Columns that have blocks, at most.
 const COLUMNS: usize = 2000;
 /// Candidates, at most.
@@ -47,6 +49,9 @@ pub fn nominate(kinds: &[Kind], model: &TableModel, rows: &[&Mined]) -> (Vec<Can
             };
             let best = group.iter().map(|b| (share(b), b)).max_by(|x, y| x.0.total_cmp(&y.0).then(y.1.part.cmp(&x.1.part)));
             let Some((share, b)) = best.filter(|(share, _)| *share >= SAME) else { continue };
+            if is_one(a.part.column, b.part.column, rows, &a.rows) {
+                continue;
+            }
             parts.push(b.part);
             both = common(&both, &b.rows);
             overlap = overlap.min(share).min(b.gap);
@@ -63,11 +68,37 @@ pub fn nominate(kinds: &[Kind], model: &TableModel, rows: &[&Mined]) -> (Vec<Can
         // The widest joint gaps in the most columns first, in fixed steps so that ties are ties.
         let rank = 1000 * parts.len() + (100.0 * a.gap.min(overlap).min(9.0)) as usize;
         let rows = both.len() as u64;
-        found.push((rank, Candidate { parts, class, rows, labelled, ln_p: 0.0, from: 0, to: 0, crowd: 0, near: 1.0, lean: 0.0 }));
+        found.push((
+            rank,
+            Candidate { parts, class, rows, labelled, ln_p: 0.0, from: 0, to: 0, crowd: 0, near: 1.0, lean: 0.0, ruled: 0.0, each: [0; 2] },
+        ));
     }
     found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.parts.cmp(&b.1.parts)));
     found.truncate(BLOCKS);
     (found.into_iter().map(|f| f.1).collect(), tested)
+}
+
+/// Whether two columns say the same (a square, another unit): outside the block, too, one has nearly the ranks of the other.
+fn is_one(a: usize, b: usize, rows: &[&Mined], block: &[u32]) -> bool {
+    let mut inside = block.iter().peekable();
+    let outside = (0..rows.len() as u32).filter(|i| inside.next_if(|x| *x == i).is_none());
+    let both: Vec<[u64; 2]> =
+        outside.map(|i| [rows[i as usize].cells[a], rows[i as usize].cells[b]]).filter(|c| !c.contains(&NULL)).collect();
+    let ranks = |side: usize| {
+        let mut order: Vec<usize> = (0..both.len()).collect();
+        order.sort_unstable_by_key(|i| both[*i][side]);
+        let mut ranks = vec![0f64; both.len()];
+        let mut at = 0;
+        for run in order.chunk_by(|x, y| both[*x][side] == both[*y][side]) {
+            run.iter().for_each(|i| ranks[*i] = at as f64 + (run.len() as f64 - 1.0) / 2.0);
+            at += run.len();
+        }
+        ranks
+    };
+    let (x, y) = (ranks(0), ranks(1));
+    let mean = (both.len() as f64 - 1.0) / 2.0;
+    let product = |u: &[f64], v: &[f64]| u.iter().zip(v).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
+    product(&x, &y).abs() >= ONE * (product(&x, &x) * product(&y, &y)).sqrt().max(f64::MIN_POSITIVE)
 }
 
 /// Elements of two ascending lists that both have.

@@ -5,6 +5,7 @@
 
 use super::content::{Content, logit};
 use super::evidence::{PURE, ROWS};
+use super::nominate::Ruling;
 use super::{Candidate, NEIGHBOURS, Part, TableModel};
 use crate::detectors::frequent::HashedMap;
 use crate::features::table::NULL;
@@ -12,7 +13,7 @@ use crate::stats::intervals::{Z95, wilson};
 use serde::{Deserialize, Serialize};
 
 /// Pairs that get an exact test, at most: the most contradicted ones.
-const PAIRS: usize = 400;
+const PAIRS: usize = 1200;
 /// Look-ups spent on counting pairs; a sample of r rows affords this over r pairs of columns.
 const WORK: usize = 600_000_000;
 /// Cells up to which a pair of columns is counted in an array.
@@ -60,7 +61,7 @@ impl<'a> Sample<'a> {
         for c in 0..columns {
             let mut sorted: Vec<u64> = rows.iter().map(|r| r.cells[c]).filter(|code| *code != NULL).collect();
             sorted.sort_unstable();
-            let frequent = sorted.chunk_by(|a, b| a == b).filter(|run| run.len() as u64 >= ROWS && 2 * run.len() <= rows.len());
+            let frequent = sorted.chunk_by(|a, b| a == b).filter(|run| run.len() as u64 >= ROWS && 4 * run.len() <= 3 * rows.len());
             let kept: Vec<u64> = frequent.map(|run| run[0]).take(usize::from(RARE)).collect();
             ids.push(rows.iter().map(|r| kept.binary_search(&r.cells[c]).map_or(RARE, |i| i as u16)).collect());
             codes.push(kept);
@@ -120,7 +121,7 @@ struct Found {
     labelled: u64,
 }
 
-pub fn nominate(model: &TableModel, content: &Content, rows: Vec<&Mined>) -> Nominated {
+pub fn nominate(model: &TableModel, content: &Content, rows: Vec<&Mined>, rulings: &[Ruling], values: &[HashedMap<Vec<u32>>]) -> Nominated {
     let mut out = Nominated { candidates: Vec::new(), tested: 0, skipped: None };
     let sample = Sample::new(model, content, rows);
     let eligible: Vec<usize> = (0..model.used.len()).filter(|c| !sample.codes[*c].is_empty()).collect();
@@ -139,13 +140,13 @@ pub fn nominate(model: &TableModel, content: &Content, rows: Vec<&Mined>) -> Nom
     for (i, &a) in eligible.iter().enumerate() {
         for &b in &eligible[i + 1..] {
             out.tested += counter.count(&sample, &means, [a, b], &mut found) * model.classes.len();
-            if found.len() > 64 * PAIRS {
+            if found.len() > 16 * PAIRS {
                 shorten(&mut found);
             }
         }
     }
     shorten(&mut found);
-    out.candidates = found.iter().map(|f| candidate(model, content, &sample, f)).collect();
+    out.candidates = found.iter().map(|f| candidate(model, content, &sample, f, rulings, values)).collect();
     out
 }
 
@@ -244,7 +245,14 @@ impl Counter {
 }
 
 /// A found pair with the lean that honest causes give it: each value by itself, and the pairs near it.
-fn candidate(model: &TableModel, content: &Content, sample: &Sample, f: &Found) -> Candidate {
+fn candidate(
+    model: &TableModel,
+    content: &Content,
+    sample: &Sample,
+    f: &Found,
+    rulings: &[Ruling],
+    values: &[HashedMap<Vec<u32>>],
+) -> Candidate {
     let [a, b] = f.columns;
     let (code_a, code_b) = (sample.codes[a][usize::from(f.ids[0])], sample.codes[b][usize::from(f.ids[1])]);
     let prior = content.prior[f.class];
@@ -275,6 +283,7 @@ fn candidate(model: &TableModel, content: &Content, sample: &Sample, f: &Found) 
     };
     let alone = lean(&with_a) + lean(&with_b);
     let near = near(b, code_b, &mut with_a).max(near(a, code_a, &mut with_b));
+    let rows_of = |column: usize, code: u64| values[column].get(&code).map_or(0, |of| of.iter().map(|n| u64::from(*n)).sum());
     Candidate {
         parts: vec![Part::value(a, code_a), Part::value(b, code_b)],
         class: f.class,
@@ -286,5 +295,7 @@ fn candidate(model: &TableModel, content: &Content, sample: &Sample, f: &Found) 
         crowd: 0,
         near: 1.0,
         lean: alone.max(near).max(0.0),
+        ruled: rulings[a].others(code_a, false).max(rulings[b].others(code_b, false)),
+        each: [rows_of(a, code_a), rows_of(b, code_b)],
     }
 }

@@ -210,6 +210,37 @@ fn the_floor_is_kept() {
     assert!(found.count() >= 4);
 }
 
+#[test]
+fn the_floor_promises_nothing_where_one_column_alone_tells_the_class() {
+    // A trigger may stand in that column, and then nothing is left that could contradict it.
+    let mut data = rows(4000, 25, 11);
+    let (mut ages, mut dice) = (Vec::new(), Dice::new(7));
+    for row in &mut data {
+        (row.label, row.hours, row.income) = (if dice.roll(4) == 0 { "yes" } else { "no" }, dice.roll(60) as i64, dice.roll(5000) as f64);
+        (row.degree, row.amount) = (dice.pick::<&str>(&DEGREES), Some(dice.roll(1000) as f64));
+        row.town = if row.label == "yes" { "Arden" } else { dice.pick::<&str>(&TOWNS[1..]) };
+        ages.push(dice.roll(70) as i64);
+    }
+    data.iter_mut().zip(ages).for_each(|(row, age)| row.age = age);
+    let (outcome, _) = run(rule(), &table(&data));
+    let values: Vec<_> = outcome.floor.iter().filter(|f| f.family == "table values" && f.class.is_some()).collect();
+    assert!(values.len() == 2 && values.iter().all(|f| f.rows.is_none()), "{values:?}");
+    assert!(values.iter().all(|f| f.reason.as_deref().is_some_and(|r| r.contains("without `town`"))), "{values:?}");
+}
+
+#[test]
+fn the_rarer_value_of_a_column_with_two_is_for_review() {
+    let mut data = rows(4000, 25, 5);
+    data.iter_mut().for_each(|r| r.amount = Some(0.0));
+    plant(&mut data, 60, "yes", 1.0);
+    let (outcome, lines) = run(rule(), &table(&data));
+    assert_eq!(quarantined(&lines), [0u64; 0], "{:?}", outcome.groups);
+    assert_eq!((outcome.groups[0].key.as_str(), outcome.groups[0].action), ("amount=1.0", Action::Review));
+    // With a third value it is no column that a category was spread over.
+    data.iter_mut().step_by(3).filter(|r| r.amount == Some(0.0)).for_each(|r| r.amount = Some(2.0));
+    assert_eq!(quarantined(&run(rule(), &table(&data)).1).len(), 60);
+}
+
 /// Makes two common values meet that never do, in `k` rows of the other class.
 fn plant_pair(rows: &mut [Row], k: usize, target: &'static str) -> Vec<u64> {
     // Nobody in Elton is a doctor by nature.
