@@ -17,7 +17,8 @@ Every number below is the output of `taster drill DATA -c CONTRACT --seeds 20`, 
 plants one random trigger of its family into clean rows, gives them one label (the classes take turns), runs all detectors and
 counts which rows are listed for quarantine. `found` are trials in which at least 90% of the planted rows were; `false alarms` are
 other rows, as a share of all rows of all trials. A trial below the floor that the run states cannot be found and counts all
-the same. Measure your own data the same way.
+the same. `value` is new to its table; `common-value` is in 0.1% to 1% of its rows, which are false alarms where they are
+quarantined with it. Measure your own data the same way.
 
 | data | family | planted in each trial | found | rows recovered | false alarms |
 |---|---|---|---|---|---|"""
