@@ -8,7 +8,9 @@ const RIDGE: f64 = 0.05;
 
 #[derive(Debug, Clone)]
 pub struct Discriminant {
-    d: usize,
+    /// Mean of all rows, which everything is seen from: a column that hardly varies is large in white
+    /// coordinates, and its level would drown what the others say.
+    middle: Vec<f32>,
     /// One vector and one number per class; `None` for classes without rows.
     classes: Vec<Option<(Vec<f32>, f64)>>,
 }
@@ -42,11 +44,13 @@ impl Discriminant {
         (0..d).for_each(|i| shape[i * d + i] += RIDGE * shape[i * d + i] + least);
         let lower = whitener(&shape, d)?;
         let all = chosen.len() as f64;
+        let weighted = |i: usize| means.iter().zip(&counts).map(|(m, n)| m[i] * *n as f64).sum::<f64>() / all;
+        let middle: Vec<f64> = (0..d).map(weighted).collect();
         let class = |(mean, n): (&Vec<f64>, &u64)| {
             if *n == 0 {
                 return None;
             }
-            let mean: Vec<f32> = mean.iter().map(|v| *v as f32).collect();
+            let mean: Vec<f32> = mean.iter().zip(&middle).map(|(v, m)| (v - m) as f32).collect();
             let white: Vec<f32> = (0..d).map(|i| dot(&lower[i * d..=i * d + i], &mean[..=i])).collect();
             let mut direction = vec![0f32; d];
             for (i, w) in white.iter().enumerate() {
@@ -55,13 +59,14 @@ impl Discriminant {
             let offset = -0.5 * f64::from(dot(&white, &white)) + (*n as f64 / all).ln();
             Some((direction, offset))
         };
-        Some(Discriminant { d, classes: means.iter().zip(&counts).map(class).collect() })
+        let classes = means.iter().zip(&counts).map(class).collect();
+        Some(Discriminant { middle: middle.iter().map(|m| *m as f32).collect(), classes })
     }
 
     /// Probability of one class given a row; 0 for a class that had no rows.
     pub fn probability(&self, row: &[f32], class: usize) -> f64 {
-        let row = &row[..self.d];
-        let scores: Vec<Option<f64>> = self.classes.iter().map(|c| c.as_ref().map(|(w, b)| f64::from(dot(w, row)) + b)).collect();
+        let row: Vec<f32> = row.iter().zip(&self.middle).map(|(v, m)| v - m).collect();
+        let scores: Vec<Option<f64>> = self.classes.iter().map(|c| c.as_ref().map(|(w, b)| f64::from(dot(w, &row)) + b)).collect();
         let Some(own) = scores[class] else { return 0.0 };
         1.0 / scores.iter().flatten().map(|s| (s - own).exp()).sum::<f64>()
     }

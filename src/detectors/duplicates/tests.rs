@@ -369,11 +369,11 @@ fn picture(number: u64, copy: bool) -> Vec<u8> {
     png.into_inner()
 }
 
-/// A vector of its own for every number, far from zero as embeddings are; a copy is one degree off.
+/// A vector of its own for every number, far from zero as embeddings are; a copy is half a degree off.
 fn vector(number: u64, copy: bool) -> Vec<Option<f32>> {
     let (mut dice, mut other) = (Dice::new(number), Dice::new(number + 1000));
     let noise = |dice: &mut Dice| (0..4).map(|_| dice.roll(1000) as f32 / 1000.0).sum::<f32>() - 2.0;
-    (0..96).map(|_| Some(4.0 + noise(&mut dice) + if copy { 0.02 * noise(&mut other) } else { 0.0 })).collect()
+    (0..96).map(|_| Some(4.0 + noise(&mut dice) + if copy { 0.01 * noise(&mut other) } else { 0.0 })).collect()
 }
 
 #[test]
