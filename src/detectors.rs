@@ -18,6 +18,7 @@ pub mod mismatched_pair;
 mod nearest;
 pub mod novel_trigger;
 pub mod outlier_group;
+pub mod outlier_row;
 pub mod part;
 pub mod phrase;
 pub mod placed;
@@ -59,6 +60,7 @@ pub static REGISTRY: &[Entry] = &[
     embedding_shift::ENTRY,
     mismatched_pair::ENTRY,
     outlier_group::ENTRY,
+    outlier_row::ENTRY,
 ];
 
 /// Codes of rules that run only when `--select` names them, by code or name: what they list says nothing of

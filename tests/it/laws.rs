@@ -338,6 +338,23 @@ fn preferences() -> (&'static str, RecordBatch) {
     (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
 }
 
+/// Measurements of things of many sizes, three of which are out of all proportion; some cells hold nothing.
+fn measurements() -> (&'static str, RecordBatch) {
+    const CONTRACT: &str = "taster: 1\ncolumns:\n  key: {role: id}\n";
+    let mixed = |i: usize, c: usize| ((i * i * 31 + i * (17 + c * 26) + i / 7 + c * 53) % 1009) as f64 / 1009.0;
+    let column = |c: usize| -> ArrayRef {
+        Arc::new(Float64Array::from_iter((0..600).map(|i| match i {
+            90 | 350 | 511 if c != i % 4 => Some(if (i + c).is_multiple_of(2) { 40.0 } else { -40.0 } - i as f64 / 97.0),
+            _ if (i + c) % 83 == 5 => None,
+            _ => Some(mixed(i, c) + mixed(i + 5, c + 1) + mixed(i + 11, c + 2) + mixed(i, 9) - 2.0),
+        })))
+    };
+    let key: ArrayRef = Arc::new(Int64Array::from_iter_values(0..600));
+    let columns =
+        [("key", key, true), ("long", column(0), true), ("wide", column(1), true), ("high", column(2), true), ("heavy", column(3), true)];
+    (CONTRACT, RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"))
+}
+
 /// Calls `law` with every rule that each contract builds over its rows.
 fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
     let mut cases: Vec<(String, RecordBatch)> = tables()
@@ -348,7 +365,7 @@ fn for_every_rule(law: impl Fn(&str, &dyn DynRule, &Batch, &Plan)) {
             (text, batch.slice(0, batch.num_rows() / 3))
         })
         .collect();
-    for (text, batch) in [odd(), documents(), vectors(), captions(), preferences()] {
+    for (text, batch) in [odd(), documents(), vectors(), captions(), preferences(), measurements()] {
         cases.push((text.to_owned(), batch));
     }
     cases.push(moved());
