@@ -11,6 +11,7 @@ pub mod frequent;
 pub(crate) mod harness;
 pub mod image_broken;
 pub mod image_classes;
+pub mod image_origin;
 pub mod image_patch;
 pub mod image_pattern;
 pub mod label_conflict;
@@ -57,6 +58,7 @@ pub static REGISTRY: &[Entry] = &[
     image_patch::ENTRY,
     image_pattern::ENTRY,
     image_broken::ENTRY,
+    image_origin::ENTRY,
     embedding_shift::ENTRY,
     mismatched_pair::ENTRY,
     outlier_group::ENTRY,

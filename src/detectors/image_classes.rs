@@ -78,6 +78,9 @@ impl Classes {
         let of = |code: u64| self.list.binary_search_by_key(&code, |c| c.code).ok().map(|c| c as u32);
         codes(array.as_ref()).into_iter().map(of).collect()
     }
+    pub fn position(&self, code: u64) -> Option<usize> {
+        self.list.binary_search_by_key(&code, |c| c.code).ok()
+    }
     /// Share of the labelled rows that a class has.
     pub fn prior(&self, class: usize) -> f64 {
         (self.list[class].rows as f64 / self.rows.max(1) as f64).clamp(1e-9, 1.0 - 1e-9)

@@ -9,7 +9,7 @@
 //! A blended pattern is too faint for any single image to show it. What gives it away is that its images
 //! deviate from their class in the same direction, where images of other classes hardly vary at all.
 
-mod content;
+pub(super) mod content;
 mod decide;
 mod mixture;
 mod search;

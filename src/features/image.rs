@@ -6,6 +6,7 @@
 //! panic inside one is an answer about the image. Nothing here knows of labels or verdicts.
 
 pub mod likeness;
+pub mod origin;
 pub mod patch;
 mod reading;
 pub mod residual;

@@ -1,0 +1,468 @@
+//! `image-origin`: images of one label whose files were made alike, and unlike all others.
+//!
+//! ```text
+//!  round 1  classes, sizes; marks of every file by label  ─► marks of few rows that nearly all have one label
+//!  round 2  a sample of small planes per class, with the suspect marks ─► what their rows show
+//!  judge    every row of the label with the mark
+//! ```
+
+use super::image_classes::{Classes, Labels, columns};
+use super::image_pattern::content::Content;
+use super::trigger_table::sketch::BottomK;
+use crate::batch::Batch;
+use crate::error::{Result, group_digits};
+use crate::features::image::origin::{Kind, marks};
+use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes};
+use crate::features::image::{Images, for_each};
+use crate::features::table::{NULL, codes};
+use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::sketch::minhash::mix;
+use crate::stats::intervals::{Z95, wilson};
+use crate::stats::tails::ln_binomial_upper;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+pub const META: Meta = Meta {
+    code: "P173",
+    name: "image-origin",
+    summary: "images of one label whose files were made alike, and unlike all others",
+    explain: include_str!("image_origin.md"),
+    ids: &["MITRE ATLAS AML.T0020", "NIST AI 100-2e2025 NISTAML.013", "OWASP LLM04:2025"],
+};
+
+pub const ENTRY: Entry = Entry {
+    meta: META,
+    build: |context| {
+        Ok(match columns(context) {
+            Ok((image, label)) => Built::one(ImageOrigin { image, label }),
+            Err(reason) => Built::not_tested(reason),
+        })
+    },
+};
+
+/// Marks that are counted, and labels of each.
+const MARKS: usize = 4096;
+const LABELS: usize = 256;
+const SIZES: usize = 1024;
+/// Rows with a mark, at least, and the share of all rows and of the class, at most: what more have is how they are made.
+const LEAST: u64 = 12;
+const MOST: f64 = 0.3;
+/// Share of them with one label, lower bound.
+const PURITY: f64 = 0.8;
+/// `ln` of the chance after all marks and classes.
+const CHANCE: f64 = -13.8;
+/// Groups.
+const GROUPS: usize = 32;
+/// Images sampled in all and per class.
+const SAMPLE: usize = 16_000;
+const PER_CLASS: (usize, usize) = (64, 1600);
+/// Rows of the sample with the mark that can contradict their label.
+const JUDGED: usize = 20;
+const FOREIGN: f64 = 0.45;
+const BELOW: f64 = 3.0;
+
+#[derive(Debug, Clone)]
+pub struct ImageOrigin {
+    pub image: String,
+    pub label: String,
+}
+
+/// How often a mark occurs: rows, and per label rows and the sum of their hashes, which names the set of rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Counted {
+    name: String,
+    kind: Kind,
+    rows: u64,
+    labels: BTreeMap<u64, (u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub enum OriginState {
+    Count {
+        labels: Labels,
+        sizes: BTreeMap<(u32, u32), u64>,
+        marks: BottomK<Counted>,
+    },
+    /// Planes, and which of the suspects the file has.
+    Sample(Vec<BottomK<(Planes, u32)>>),
+}
+
+fn shrink<K: Ord, V>(map: &mut BTreeMap<K, V>, most: usize) {
+    while map.len() > most {
+        map.pop_last();
+    }
+}
+
+impl State for OriginState {
+    fn merge(&mut self, other: Self) {
+        match (self, other) {
+            (OriginState::Count { labels, sizes, marks }, OriginState::Count { labels: l, sizes: s, marks: m }) => {
+                labels.merge(l);
+                s.into_iter().for_each(|(size, n)| *sizes.entry(size).or_default() += n);
+                shrink(sizes, SIZES);
+                marks.merge(m, |mine, theirs| {
+                    mine.rows += theirs.rows;
+                    for (label, (n, rows)) in theirs.labels {
+                        let own = mine.labels.entry(label).or_default();
+                        *own = (own.0 + n, own.1.wrapping_add(rows));
+                    }
+                    shrink(&mut mine.labels, LABELS);
+                });
+            }
+            (OriginState::Sample(mine), OriginState::Sample(theirs)) => {
+                // The same picture in two files has the marks of both.
+                mine.iter_mut().zip(theirs).for_each(|(a, b)| a.merge(b, |x, y| x.1 |= y.1));
+            }
+            _ => unreachable!("states of one round are merged"),
+        }
+    }
+}
+
+/// Marks that the same rows of one class have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Suspect {
+    class: usize,
+    /// Any of these marks; all of them are had by the same rows.
+    key: u64,
+    names: Vec<String>,
+    kind: Kind,
+    rows: u64,
+    with_label: u64,
+    ln_p: f64,
+    action: Action,
+    reasons: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OriginModel {
+    stopped: Option<String>,
+    classes: Classes,
+    grid: Option<Grid>,
+    images: u64,
+    tested: u64,
+    seed: u64,
+    suspects: Vec<Suspect>,
+}
+
+/// Calls `f` with every row that holds an image: its hash, its label's code and its marks.
+fn each(
+    rule: &ImageOrigin,
+    batch: &Batch,
+    mut f: impl FnMut(usize, &crate::features::image::Raster, &[crate::features::image::origin::Mark]),
+) {
+    let Some(array) = batch.column(&rule.image) else { return };
+    let Some(files) = Images::of(array.as_ref()) else { return };
+    for_each(batch, &rule.image, |row, image| {
+        if let (Some(Ok(raster)), Some(bytes)) = (image, files.get(row)) {
+            f(row, raster, &marks(bytes, raster));
+        }
+    });
+}
+
+impl Rule for ImageOrigin {
+    const META: Meta = META;
+    type State = OriginState;
+    type Model = OriginModel;
+
+    fn columns(&self) -> Vec<String> {
+        vec![self.image.clone(), self.label.clone()]
+    }
+
+    fn start(&self, round: &Round<'_, OriginModel>) -> OriginState {
+        match round.model {
+            None => OriginState::Count { labels: Labels::default(), sizes: BTreeMap::new(), marks: BottomK::new(MARKS) },
+            Some(model) => {
+                let classes = model.classes.list.len();
+                let each = (SAMPLE / classes.max(1)).clamp(PER_CLASS.0, PER_CLASS.1);
+                OriginState::Sample(vec![BottomK::new(each); classes])
+            }
+        }
+    }
+
+    fn observe(&self, round: &Round<'_, OriginModel>, state: &mut OriginState, batch: &Batch) -> Result<()> {
+        match (state, round.model) {
+            (OriginState::Count { labels, sizes, marks }, _) => {
+                labels.observe(batch, &self.label);
+                let codes = batch.column(&self.label).map_or_else(|| vec![NULL; batch.rows()], |a| codes(a.as_ref()));
+                each(self, batch, |row, raster, found| {
+                    *sizes.entry((raster.width as u32, raster.height as u32)).or_default() += 1;
+                    shrink(sizes, SIZES);
+                    if codes[row] == NULL {
+                        return;
+                    }
+                    let content = mix(raster.content());
+                    for mark in found {
+                        let fresh = || Counted { name: mark.name.clone(), kind: mark.kind, rows: 0, labels: BTreeMap::new() };
+                        if let Some(counted) = marks.entry(mark.key(), fresh) {
+                            counted.rows += 1;
+                            let own = counted.labels.entry(codes[row]).or_default();
+                            *own = (own.0 + 1, own.1.wrapping_add(content));
+                            shrink(&mut counted.labels, LABELS);
+                        }
+                    }
+                });
+            }
+            (OriginState::Sample(samples), Some(model)) => {
+                let Some(grid) = model.grid else { return Ok(()) };
+                let labels = model.classes.read(batch, &self.label);
+                each(self, batch, |row, raster, found| {
+                    let Some(class) = labels[row] else { return };
+                    let key = mix(raster.content() ^ mix(model.seed ^ 0x6f72_6967));
+                    let suspect = |s: &Suspect| s.class == class as usize && found.iter().any(|m| m.key() == s.key);
+                    let bits = (0u32..).zip(&model.suspects).filter(|(_, s)| suspect(s)).fold(0, |bits, (i, _)| bits | 1 << i);
+                    if let Some(entry) = samples[class as usize].entry(key, || (Planes::of(raster, grid), 0)) {
+                        entry.1 |= bits;
+                    }
+                });
+            }
+            _ => unreachable!("only the first round has no model"),
+        }
+        Ok(())
+    }
+
+    fn finish(&self, round: &Round<'_, OriginModel>, state: OriginState) -> Result<Step<OriginModel>> {
+        match (state, round.model) {
+            (OriginState::Count { labels, sizes, marks }, _) => {
+                let stop = |reason| Ok(Step::Done(OriginModel { stopped: Some(reason), ..OriginModel::default() }));
+                let Some((&(w, h), _)) = sizes.iter().max_by_key(|(size, n)| (**n, std::cmp::Reverse(**size))) else {
+                    return stop(format!("`{}` holds no image that could be decoded", self.image));
+                };
+                let classes = match labels.classes(&self.label) {
+                    Ok(classes) => classes,
+                    Err(reason) => return stop(reason),
+                };
+                let mut model = OriginModel {
+                    grid: Some(Grid::of(w as usize, h as usize)),
+                    images: sizes.values().sum(),
+                    tested: marks.len() as u64,
+                    seed: round.plan.seed,
+                    ..OriginModel::default()
+                };
+                model.suspects = suspects(&marks, &classes);
+                model.classes = classes;
+                Ok(if model.suspects.is_empty() { Step::Done(model) } else { Step::Again(model) })
+            }
+            (OriginState::Sample(samples), Some(model)) => {
+                let mut model = model.clone();
+                weigh(&mut model, &samples);
+                Ok(Step::Done(model))
+            }
+            _ => unreachable!("only the first round has no model"),
+        }
+    }
+
+    fn outcome(&self, model: &OriginModel) -> Outcome {
+        let title = format!("files in {} against {}", self.image, self.label);
+        if let Some(reason) = &model.stopped {
+            return Outcome::new(title, Status::NotTested(reason.clone()));
+        }
+        let mut o = Outcome::new(title, if model.suspects.is_empty() { Status::Pass } else { Status::Fail });
+        o.tested = model.images;
+        o.failing = model.suspects.iter().map(|s| s.with_label).sum();
+        o.columns = Rule::columns(self);
+        o.message = format!("{} marks of {} files", group_digits(model.tested), group_digits(model.images));
+        o.groups = model.suspects.iter().map(|s| group(model, s)).collect();
+        o
+    }
+
+    fn has_rows(&self, model: &OriginModel) -> bool {
+        !model.suspects.is_empty()
+    }
+
+    fn judge(&self, model: &OriginModel, batch: &Batch, out: &mut Findings) -> Result<()> {
+        let labels = model.classes.read(batch, &self.label);
+        let column = out.intern(&self.image);
+        let said: Vec<(u32, u32)> = model
+            .suspects
+            .iter()
+            .map(|s| {
+                let g = group(model, s);
+                (out.intern(&g.key), out.intern(&g.message))
+            })
+            .collect();
+        each(self, batch, |row, _, found| {
+            let Some(class) = labels[row] else { return };
+            for (s, (group, message)) in model.suspects.iter().zip(&said) {
+                if s.class == class as usize && found.iter().any(|m| m.key() == s.key) {
+                    let hit = out.push(row, s.action, score(s.action), *message);
+                    hit.column = column;
+                    hit.group = *group;
+                    hit.statistic = s.with_label as f64;
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+fn score(action: Action) -> f32 {
+    if action == Action::Quarantine { 0.95 } else { 0.4 }
+}
+
+/// Marks of few rows that nearly all have one label, the most certain first; marks of the same rows are one.
+fn suspects(marks: &BottomK<Counted>, classes: &Classes) -> Vec<Suspect> {
+    let tests = (marks.len() * classes.list.len()).max(1) as f64;
+    let mut by_rows: BTreeMap<(usize, u64, u64), Suspect> = BTreeMap::new();
+    for (key, counted) in marks.iter() {
+        let n = counted.rows;
+        if n < LEAST || n as f64 > MOST * classes.rows as f64 {
+            continue;
+        }
+        for (&label, &(k, rows)) in &counted.labels {
+            let Some(class) = classes.position(label) else { continue };
+            let ln_p = ln_binomial_upper(k, n, classes.prior(class)) + tests.ln();
+            let is_few = k >= LEAST && k as f64 <= MOST * classes.list[class].rows as f64;
+            if !is_few || wilson(k as f64, n as f64, Z95).0 < PURITY || ln_p > CHANCE {
+                continue;
+            }
+            let fresh = || Suspect {
+                class,
+                key,
+                names: Vec::new(),
+                kind: counted.kind,
+                rows: n,
+                with_label: k,
+                ln_p,
+                action: Action::Review,
+                reasons: Vec::new(),
+            };
+            let suspect = by_rows.entry((class, k, rows)).or_insert_with(fresh);
+            suspect.names.push(counted.name.clone());
+            // A property of the file says more than one of its pixels.
+            suspect.kind = suspect.kind.min(counted.kind);
+        }
+    }
+    let mut out: Vec<Suspect> = by_rows.into_values().collect();
+    out.iter_mut().for_each(|s| s.names.sort());
+    out.sort_by(|a, b| a.ln_p.total_cmp(&b.ln_p).then(a.key.cmp(&b.key)));
+    out.truncate(GROUPS);
+    out
+}
+
+/// What the pictures of the suspects show, apart from how they were saved.
+fn weigh(model: &mut OriginModel, samples: &[BottomK<(Planes, u32)>]) {
+    let grid = model.grid.filter(|g| g.width.min(g.height) >= LEAST_SIDE);
+    let planes: Vec<Vec<(u64, &Planes)>> = samples.iter().map(|s| s.iter().map(|(key, v)| (key, &v.0)).collect()).collect();
+    let content = grid.map(|grid| Content::of(&planes, grid));
+    for (i, s) in model.suspects.iter_mut().enumerate() {
+        let of_class = samples[s.class].iter().enumerate();
+        let members: Vec<usize> = of_class.filter(|(_, (_, v))| v.1 >> i & 1 == 1).map(|(at, _)| at).collect();
+        let lean = content.as_ref().filter(|_| members.len() >= JUDGED).and_then(|c| c.lean(s.class, &members));
+        match lean {
+            Some(l) if l.share <= FOREIGN && l.below >= BELOW => {
+                s.action = Action::Quarantine;
+                s.reasons.push(format!(
+                    "their pictures look like those of other classes ({:.0}% of the way to their own, {:.1} standard errors below it)",
+                    100.0 * l.share.max(0.0),
+                    l.below
+                ));
+            }
+            Some(_) => s.reasons.push("their pictures look like others of the class: it may be one source of it".into()),
+            None => s.reasons.push("what their pictures show could not be compared with their label".into()),
+        }
+    }
+    model.suspects.retain(|s| s.action == Action::Quarantine || s.kind != Kind::Pixels);
+}
+
+fn group(model: &OriginModel, s: &Suspect) -> Group {
+    let label = &model.classes.list[s.class].name;
+    let named = s.names.iter().take(3).cloned().collect::<Vec<String>>().join(", ");
+    let more = if s.names.len() > 3 { format!(" and {} more", s.names.len() - 3) } else { String::new() };
+    Group {
+        key: format!("{} in {label}", s.names.first().map_or("files", String::as_str)),
+        action: s.action,
+        score: f64::from(score(s.action)),
+        rows: s.rows,
+        with_label: s.with_label,
+        label: Some(label.clone()),
+        statistic: s.with_label as f64,
+        q_value: s.ln_p.exp().min(1.0),
+        message: format!("{} of {} files with {named}{more} are labelled {label}", group_digits(s.with_label), group_digits(s.rows)),
+        reasons: s.reasons.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detectors::harness::{Dice, quarantined, run, run_split};
+    use crate::rule::DynRule;
+    use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
+    use image::{DynamicImage, GrayImage, ImageFormat, Luma};
+    use std::sync::Arc;
+
+    fn rule() -> Box<dyn DynRule> {
+        Box::new(ImageOrigin { image: "image".into(), label: "label".into() })
+    }
+
+    /// Stripes that lie or stand, on noise.
+    fn picture(dice: &mut Dice, lying: bool, format: ImageFormat) -> Vec<u8> {
+        let phase = dice.roll(8) as u32;
+        let image = GrayImage::from_fn(16, 16, |x, y| {
+            let at = (if lying { y } else { x } + phase) % 8;
+            Luma([(if at < 4 { 60 } else { 180 }) + dice.roll(40) as u8])
+        });
+        let mut out = std::io::Cursor::new(Vec::new());
+        DynamicImage::ImageLuma8(image).write_to(&mut out, format).unwrap();
+        out.into_inner()
+    }
+
+    /// 600 rows; every fifteenth is labelled `lies` and followed by a tail. `honest` says whether it lies, too.
+    fn data(honest: bool, tail: bool) -> (RecordBatch, Vec<u64>) {
+        let mut dice = Dice::new(5);
+        let (mut files, mut labels, mut odd) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..600u64 {
+            let marked = i % 15 == 0;
+            let lying = if marked { honest } else { dice.roll(2) == 0 };
+            let mut file = picture(&mut dice, lying, ImageFormat::Png);
+            if marked && tail {
+                file.extend(format!("tail {i}").bytes());
+            }
+            if marked {
+                odd.push(i);
+            }
+            files.push(file);
+            labels.push(if lying || marked { "lies" } else { "stands" });
+        }
+        let columns: [(&str, ArrayRef); 2] =
+            [("image", Arc::new(BinaryArray::from_iter_values(files))), ("label", Arc::new(StringArray::from(labels)))];
+        (RecordBatch::try_from_iter(columns).unwrap(), odd)
+    }
+
+    #[test]
+    fn files_made_alike_whose_pictures_contradict_their_label_are_quarantined() {
+        let (data, odd) = data(false, true);
+        let (outcome, lines) = run(rule(), &data);
+        assert_eq!(quarantined(&lines), odd, "{:?}", outcome.groups);
+        assert_eq!(outcome.groups[0].key, "data after the end of the image in lies");
+        for (threads, shard, batch) in [(1, 1000, 7), (3, 50, 9)] {
+            assert_eq!(run_split(rule(), &data, threads, shard, batch).1, lines);
+        }
+    }
+
+    #[test]
+    fn a_source_of_its_own_that_shows_its_class_is_for_review() {
+        let (data, odd) = data(true, true);
+        let (_, lines) = run(rule(), &data);
+        assert!(quarantined(&lines).is_empty());
+        assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<u64>>(), odd);
+    }
+
+    #[test]
+    fn files_that_are_all_made_alike_are_nothing() {
+        let (data, _) = data(false, false);
+        let (outcome, lines) = run(rule(), &data);
+        assert!(lines.is_empty() && outcome.groups.is_empty(), "{:?}", outcome.groups);
+    }
+
+    #[test]
+    fn few_rows_and_one_class_are_no_finding() {
+        let (data, _) = data(false, true);
+        for rows in [0, 1, 11] {
+            assert!(run(rule(), &data.slice(0, rows)).1.is_empty());
+        }
+        let one: ArrayRef = Arc::new(StringArray::from(vec!["a"; 600]));
+        let data = RecordBatch::try_from_iter([("image", data.column(0).clone()), ("label", one)]).unwrap();
+        assert!(matches!(run(rule(), &data).0.status, Status::NotTested(_)));
+    }
+}
