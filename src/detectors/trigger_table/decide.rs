@@ -60,11 +60,11 @@ const DRAWN_MANY: f64 = -1.5;
 /// strange all the same. Natural pairs of this kind have 0.6 to 1.6, and one of their columns has but two values (those
 /// that one category was spread over); without such a column the pair is strange at any frequency.
 const LIFT: f64 = 3.0;
-/// Of such a pair its values by themselves may give the label at most three times the odds that all rows give it, or this
-/// share: a natural value that nearly always has a label takes it along into its pairs, whatever the other columns say.
-/// Where all rows have the label as often, it tells nothing in either direction.
+/// A natural value that nearly always has a label takes it along into its pairs: where the two values by themselves give it more
+/// than three times the odds and this share, the rows must be foreign beyond doubt ([`FOREIGN_RULED`]). Where all rows
+/// have the label as often, it tells nothing in either direction.
 const LEAN: f64 = 1.1;
-const DECIDES: f64 = 0.8;
+const DECIDES: f64 = 0.9;
 /// Rows that are foreign beyond doubt may differ a little more: a draw is a draw in 99 of 100 tables.
 const FOREIGN_SURE: f64 = 0.93;
 const DRAWN_SURE: f64 = -4.0;
@@ -208,7 +208,9 @@ impl Evidence<'_> {
                 let table: u64 = self.model.classes.iter().map(|c| c.rows).sum();
                 let prior = self.model.content.as_ref().map_or(0.0, |c| c.prior[k.class]);
                 let decides = prior < DECIDES && w.shift > LEAN && logit(prior) + w.shift > logit(DECIDES);
-                let plain = !decides && w.rows <= most_rows(table) && !k.parts.iter().any(|p| self.model.is_one_of_two(*p));
+                let plain = (!decides || w.foreign >= FOREIGN_RULED)
+                    && w.rows <= most_rows(table)
+                    && !k.parts.iter().any(|p| self.model.is_one_of_two(*p));
                 (q <= Q && (w.unexplained >= UNEXPLAINED || w.many())) || (w.many() && (w.shift <= 0.0 || w.lift >= LIFT || plain))
             }
             // Joint tails are rare by themselves: where most rows have the label, it need not be a surprise.
