@@ -20,6 +20,7 @@ use crate::features::table::{Kind, NULL, code_number, columns_of, kind_of, numbe
 use crate::rule::{Action, Built, Context, Entry, Findings, Group, Meta, Outcome, Round, Rule, Status, Step};
 use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use surprise::{Column, far};
 use tail::Tail;
 
@@ -59,11 +60,10 @@ pub struct OutlierRow {
 }
 
 fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<Diagnostic>> {
-    let number = |name: &str| {
-        let of = context.schema.field_with_name(name).ok()?.data_type();
-        (kind_of(of) == Some(Kind::Number) && *of != DataType::Boolean).then(|| (name.to_owned(), of.is_integer()))
-    };
-    let columns: Vec<(String, bool)> = context.roles.all(Role::Feature).filter_map(number).collect();
+    let features: HashSet<&str> = context.roles.all(Role::Feature).collect();
+    let is_number = |f: &DataType| kind_of(f) == Some(Kind::Number) && *f != DataType::Boolean;
+    let held = context.schema.fields().iter().filter(|f| is_number(f.data_type()) && features.contains(f.name().as_str()));
+    let columns: Vec<(String, bool)> = held.map(|f| (f.name().clone(), f.data_type().is_integer())).collect();
     Ok(match columns.len() {
         0 => Built::not_tested("no numeric column is a feature"),
         1 => Built::not_tested(format!("`{}` is the only numeric feature; its range is the contract's matter", columns[0].0)),
