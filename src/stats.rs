@@ -10,4 +10,5 @@ pub mod ecdf;
 pub mod intervals;
 pub mod kolmogorov;
 pub mod multiple;
+pub mod robust;
 pub mod tails;

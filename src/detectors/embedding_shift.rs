@@ -11,7 +11,7 @@
 //! draw of them would, while a natural cluster's rows lie together.
 
 mod doubt;
-pub(crate) mod linear;
+mod linear;
 mod rest;
 mod search;
 mod space;
@@ -25,7 +25,8 @@ use crate::error::{Diagnostic, Result};
 use crate::features::table::{NULL, codes, mix};
 use crate::features::vectors::{Vectors, folded, has_direction, is_vector};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
-use linear::{Rows, dot, scatter};
+use crate::stats::dense::dot;
+use linear::{Rows, scatter};
 use search::{Class, GROUP, LEAST, Shift};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
-//! Dense linear algebra for a few hundred to a thousand dimensions: enough to whiten by a covariance
-//! and to find the directions of largest variance. Sums run in one fixed order, so that the same input
+//! Dense linear algebra for a few hundred to a thousand dimensions: enough to whiten by a covariance. Sums run in one fixed order, so that the same input
 //! gives the same bits for any number of threads.
 
 /// Sum of products, in eight lanes.
@@ -13,6 +12,19 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     lanes.iter().sum::<f32>() + rest
+}
+
+/// `to += factor * row`.
+pub fn add(to: &mut [f32], factor: f32, row: &[f32]) {
+    to.iter_mut().zip(row).for_each(|(t, x)| *t += factor * x);
+}
+
+/// Scales to length one; a zero vector stays.
+pub fn unit(x: &mut [f32]) {
+    let length = dot(x, x).sqrt();
+    if length > 0.0 {
+        x.iter_mut().for_each(|v| *v /= length);
+    }
 }
 
 /// Products of one vector with four, which share its loads.
@@ -112,66 +124,6 @@ pub fn whitener(matrix: &[f64], d: usize) -> Option<Vec<f32>> {
     Some(inverse)
 }
 
-/// Multiplies rows by a lower triangular matrix, four rows at a time.
-pub fn times_lower(lower: &[f32], d: usize, rows: &[f32]) -> Vec<f32> {
-    let mut out = vec![0f32; rows.len()];
-    for (from, to) in rows.chunks(4 * d).zip(out.chunks_mut(4 * d)) {
-        let n = from.len() / d;
-        let row = |r: usize| &from[r.min(n - 1) * d..(r.min(n - 1) + 1) * d];
-        for i in 0..d {
-            let four = dot4(&lower[i * d..=i * d + i], [row(0), row(1), row(2), row(3)]);
-            for (r, v) in four.into_iter().take(n).enumerate() {
-                to[r * d + i] = v;
-            }
-        }
-    }
-    out
-}
-
-/// Orthonormal directions of largest second moment of the rows, by subspace iteration (Halko,
-/// Martinsson & Tropp 2011). Directions of nearly equal variance come out mixed.
-pub fn leading(rows: &[f32], d: usize, count: usize, rounds: usize) -> Vec<Vec<f32>> {
-    let count = count.min(d).min(rows.len() / d.max(1));
-    let mut basis: Vec<Vec<f32>> = (0..count as u64)
-        .map(|v| (0..d as u64).map(|i| if crate::sketch::minhash::mix(v << 32 | i) & 1 == 0 { 1.0 } else { -1.0 }).collect())
-        .collect();
-    orthonormal(&mut basis);
-    for _ in 0..rounds {
-        let mut next = vec![vec![0f32; d]; basis.len()];
-        for row in rows.chunks_exact(d) {
-            for (b, n) in basis.iter().zip(&mut next) {
-                let along = dot(row, b);
-                for (n, v) in n.iter_mut().zip(row) {
-                    *n += along * v;
-                }
-            }
-        }
-        basis = next;
-        orthonormal(&mut basis);
-    }
-    basis
-}
-
-fn orthonormal(basis: &mut Vec<Vec<f32>>) {
-    let mut kept: Vec<Vec<f32>> = Vec::with_capacity(basis.len());
-    for mut v in std::mem::take(basis) {
-        let before = dot(&v, &v).sqrt();
-        // Twice is enough (Parlett).
-        for _ in 0..2 {
-            for k in &kept {
-                let along = dot(&v, k);
-                v.iter_mut().zip(k).for_each(|(a, b)| *a -= along * b);
-            }
-        }
-        let norm = dot(&v, &v).sqrt();
-        if norm > 1e-4 * before && norm.is_finite() && norm > 0.0 {
-            v.iter_mut().for_each(|a| *a /= norm);
-            kept.push(v);
-        }
-    }
-    *basis = kept;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +155,8 @@ mod tests {
         let mut c = vec![0f64; d * d];
         scatter(&rows, d, &mut c);
         c.iter_mut().for_each(|v| *v /= n as f64);
-        let white = times_lower(&whitener(&c, d).unwrap(), d, &rows);
+        let lower = whitener(&c, d).unwrap();
+        let white: Vec<f32> = rows.chunks_exact(d).flat_map(|row| lower.chunks_exact(d).map(|l| dot(l, row))).collect();
         let mut again = vec![0f64; d * d];
         scatter(&white, d, &mut again);
         for i in 0..d {
@@ -218,20 +171,5 @@ mod tests {
     fn a_singular_matrix_is_an_answer() {
         assert!(whitener(&[1.0, 0.0, 1.0, 1.0], 2).is_none());
         assert!(whitener(&[f64::NAN], 1).is_none());
-    }
-
-    #[test]
-    fn the_leading_direction_is_the_one_of_largest_variance() {
-        let d = 20;
-        let mut rows = noise(5, d * 400);
-        let along: Vec<f32> = (0..d).map(|i| if i % 3 == 0 { 0.5 } else { -0.1 }).collect();
-        for (r, row) in rows.chunks_exact_mut(d).enumerate() {
-            let by = if r % 2 == 0 { 6.0 } else { -6.0 };
-            row.iter_mut().zip(&along).for_each(|(a, b)| *a += by * b);
-        }
-        let found = leading(&rows, d, 3, 20);
-        let cosine = dot(&found[0], &along).abs() / dot(&along, &along).sqrt();
-        assert!(cosine > 0.99 && dot(&found[0], &found[1]).abs() < 1e-4, "{cosine}");
-        assert!(leading(&[0.0; 12], 4, 3, 5).is_empty());
     }
 }

@@ -17,9 +17,23 @@ pub fn wilson(k: f64, n: f64, z: f64) -> (f64, f64) {
     (((centre - spread) / scale).max(0.0), ((centre + spread) / scale).min(1.0))
 }
 
+/// Upper bound of the mean of a Poisson count, by its score interval: the larger mean from which the count is `z` standard
+/// deviations away.
+pub fn poisson_upper(count: u64, z: f64) -> f64 {
+    count as f64 + z * z / 2.0 + z * (count as f64 + z * z / 4.0).sqrt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_upper_bound_of_a_count_is_z_deviations_above_it() {
+        for count in [0, 1, 7, 1_000_000] {
+            let mean = poisson_upper(count, Z95);
+            assert!(((mean - count as f64) / mean.sqrt() - Z95).abs() < 1e-6, "{count}: {mean}");
+        }
+    }
 
     #[test]
     fn wilson_agrees_with_scipy() {

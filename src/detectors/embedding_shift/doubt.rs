@@ -1,8 +1,9 @@
 //! How much another class claims a row: linear discriminant analysis in whitened space, each row judged by
 //! means and a covariance that it did not help to make, and calibrated on rows of both kinds.
 
-use super::linear::{Rows, dot, mean};
+use super::linear::{Rows, mean};
 use crate::stats::calibration::Isotonic;
+use crate::stats::dense::dot;
 use rayon::prelude::*;
 
 /// For every row inside, how much the others claim it, 0 to 1, as if both were equally many. `of` says which class each

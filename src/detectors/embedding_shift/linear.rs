@@ -1,6 +1,7 @@
 //! The little linear algebra of this detector, on rows of `f32` stored one after another. Every number
 //! is summed in one fixed order, so results do not depend on threads.
 
+use crate::stats::dense::{add, dot};
 use rayon::prelude::*;
 
 /// Rows of one width.
@@ -25,32 +26,6 @@ impl Rows {
     }
     pub fn row(&self, i: usize) -> &[f32] {
         &self.data[i * self.width..(i + 1) * self.width]
-    }
-}
-
-/// Inner product, in eight interleaved sums that one register holds.
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a8.zip(b8) {
-        for i in 0..8 {
-            sums[i] += x[i] * y[i];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
-/// `to += factor * row`.
-pub fn add(to: &mut [f32], factor: f32, row: &[f32]) {
-    to.iter_mut().zip(row).for_each(|(t, x)| *t += factor * x);
-}
-
-/// Scales to length one; a zero vector stays.
-pub fn unit(x: &mut [f32]) {
-    let length = dot(x, x).sqrt();
-    if length > 0.0 {
-        x.iter_mut().for_each(|v| *v /= length);
     }
 }
 

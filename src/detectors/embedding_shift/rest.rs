@@ -2,10 +2,12 @@
 //! its rows resemble rows of the others or rows of its own class? Both are asked by nearest neighbours, by
 //! angle, with the class, the others and the group each about its own mean.
 
-use super::linear::{Rows, add, dot, mean, unit};
-use super::space::{TELLING, median, medians};
+use super::linear::{Rows, mean};
+use super::space::{TELLING, medians};
 use crate::features::table::mix;
-use crate::stats::intervals::Z95;
+use crate::stats::dense::{add, dot, unit};
+use crate::stats::intervals::{Z95, poisson_upper};
+use crate::stats::robust::median;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +72,8 @@ impl<'a> Rest<'a> {
     /// How often the nearest neighbours of the group's rows are of the group, over what a random draw of the
     /// others would give (upper bound); and their spread over the others'.
     pub fn drawn(&self, members: &[bool]) -> (f64, f64) {
-        let (lengths, mine) = self.members(members);
-        let spread = f64::from(median(lengths)) / f64::from(median(self.squares.clone())).max(1e-12);
+        let (mut lengths, mine) = self.members(members);
+        let spread = f64::from(median(&mut lengths)) / f64::from(median(&mut self.squares.clone())).max(1e-12);
         let own = |i: usize| {
             let pool = mine.iter().chain(self.outside.iter()).enumerate().filter(|(j, _)| *j != i);
             nearest(pool.map(|(j, row)| (dot(mine.row(i), row), j)).collect()).iter().filter(|j| **j < mine.len()).count()
@@ -79,8 +81,7 @@ impl<'a> Rest<'a> {
         let seen: usize = (0..mine.len()).into_par_iter().map(own).sum();
         let share = (mine.len().max(1) - 1) as f64 / (mine.len() + self.outside.len()).max(2) as f64;
         let expected = (mine.len() * NEIGHBOURS) as f64 * share;
-        let upper = seen as f64 + Z95 * Z95 / 2.0 + Z95 * (seen as f64 + Z95 * Z95 / 4.0).sqrt();
-        (upper / expected.max(1e-9), spread)
+        (poisson_upper(seen as u64, Z95) / expected.max(1e-9), spread)
     }
 
     /// Per row of the class, the log odds by its neighbours that it is of the others, in a group put back where the others

@@ -4,9 +4,10 @@
 //! of the others.
 
 use super::doubt;
-use super::linear::{Rows, add, cholesky, dot, mean, scatter, unwhiten, whiten};
+use super::linear::{Rows, cholesky, mean, scatter, unwhiten, whiten};
 use super::rest::{Contradiction, Rest};
 use super::space::{Group, Space, medians};
+use crate::stats::dense::{add, dot};
 use serde::{Deserialize, Serialize};
 
 /// Rows of a class's sample, at least.

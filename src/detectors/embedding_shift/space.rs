@@ -1,10 +1,12 @@
 //! One class and a choice of the others in whitened space: directions in which the class has a far end and the others
 //! do not, the rows at such an end, and the gates that tell a shift from an end that is there by nature.
 
-use super::linear::{Rows, add, dot, unit};
+use super::linear::Rows;
 use super::rest::{Contradiction, Rest};
 use super::search::{GROUP, ITERATIONS};
+use crate::stats::dense::{add, dot, unit};
 use crate::stats::intervals::{Z95, wilson};
+use crate::stats::robust::{centre_and_spread, median};
 use rayon::prelude::*;
 
 /// A group is at most this share of its class: beyond it is the class.
@@ -254,18 +256,18 @@ impl Space {
         if m < GROUP / 2 || m as f64 > MOST * n as f64 {
             return None;
         }
-        let ends: Vec<f32> = scores.iter().zip(&members).filter(|(_, m)| **m).map(|(s, _)| *s).collect();
-        let far = median(ends);
+        let mut ends: Vec<f32> = scores.iter().zip(&members).filter(|(_, m)| **m).map(|(s, _)| *s).collect();
+        let far = median(&mut ends);
         let theirs: Vec<f32> = self.raw_outside.iter().map(|r| dot(r, &template)).collect();
         // Away from the others is another direction than away from the class.
         let mut away = vec![0f32; self.inside.width];
         self.inside.iter().zip(&members).filter(|(_, m)| **m).for_each(|(r, _)| add(&mut away, 1.0 / m as f32, r));
         add(&mut away, -1.0, &self.middle);
         let along = |rows: &Rows| -> Vec<f32> { rows.iter().map(|r| dot(r, &away)).collect() };
-        let ends: Vec<f32> = along(&self.raw_inside).into_iter().zip(&members).filter(|(_, m)| **m).map(|(s, _)| s).collect();
+        let mut ends: Vec<f32> = along(&self.raw_inside).into_iter().zip(&members).filter(|(_, m)| **m).map(|(s, _)| s).collect();
         let others = along(&self.raw_outside);
         let (middle, spread) = centre_and_spread(&others);
-        let their_end = median(ends);
+        let their_end = median(&mut ends);
         let half = (middle + their_end) / 2.0;
         let outside = theirs.iter().zip(&others).filter(|(t, a)| **t > cut && **a > half).count();
         let tails: Vec<f32> = self.tails.iter().map(|r| dot(r, &template)).collect();
@@ -356,27 +358,13 @@ fn third(scores: &[f32], weights: &[f32]) -> f64 {
     scores.iter().zip(weights).map(|(s, w)| f64::from(w * s.max(0.0).powi(3))).sum::<f64>() / total.max(1e-12)
 }
 
-/// Median, and the median distance from it scaled to a normal's standard deviation.
-fn centre_and_spread(x: &[f32]) -> (f32, f32) {
-    let middle = median(x.to_vec());
-    (middle, 1.4826 * median(x.iter().map(|v| (v - middle).abs()).collect()))
-}
-
-pub fn median(mut x: Vec<f32>) -> f32 {
-    if x.is_empty() {
-        return 0.0;
-    }
-    let at = x.len() / 2;
-    *x.select_nth_unstable_by(at, f32::total_cmp).1
-}
-
 pub fn medians(rows: &Rows) -> Vec<f32> {
-    (0..rows.width).into_par_iter().map(|c| median(rows.iter().map(|r| r[c]).collect())).collect()
+    (0..rows.width).into_par_iter().map(|c| median(&mut rows.iter().map(|r| r[c]).collect::<Vec<f32>>())).collect()
 }
 
 /// Rows cut to [`LONG`] times the median length of `by`.
 fn shortened(rows: &Rows, by: &Rows) -> Rows {
-    let most = LONG * median(by.iter().map(|r| dot(r, r).sqrt()).collect());
+    let most = LONG * median(&mut by.iter().map(|r| dot(r, r).sqrt()).collect::<Vec<f32>>());
     let mut out = rows.clone();
     for row in out.data.chunks_exact_mut(rows.width.max(1)) {
         let length = dot(row, row).sqrt();

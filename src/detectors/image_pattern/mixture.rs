@@ -2,8 +2,9 @@
 //! which amount on an image is a member. Where the pattern and the image's own noise are known, the amount
 //! is 1 for an image with the pattern and 0 for one without, up to an error that each image states itself.
 
-use super::search::{add, median, spread};
+use super::search::{add, spread};
 use crate::features::image::residual::Residuals;
+use crate::stats::robust::median;
 use serde::{Deserialize, Serialize};
 
 /// Rows of a group, at least, and its share of the class, at most.

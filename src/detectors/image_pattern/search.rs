@@ -4,6 +4,7 @@
 
 use crate::features::image::residual::Residuals;
 use crate::stats::dense::{dot, dot4};
+use crate::stats::robust::{centre_and_spread, median};
 use std::collections::BTreeSet;
 
 /// Images that a search starts from, and those that lean most to each of them.
@@ -139,18 +140,8 @@ fn beyond(scores: &[f32]) -> Vec<usize> {
     next
 }
 
-/// Median, and the median distance from it scaled to a normal's standard deviation.
+/// Median and robust standard deviation, which is never zero.
 pub fn spread(values: &[f32]) -> (f32, f32) {
-    let mut v = values.to_vec();
-    let middle = median(&mut v);
-    v.iter_mut().for_each(|x| *x = (*x - middle).abs());
-    (middle, (1.4826 * median(&mut v)).max(1e-6))
-}
-
-pub fn median(values: &mut [f32]) -> f32 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let at = values.len() / 2;
-    *values.select_nth_unstable_by(at, f32::total_cmp).1
+    let (middle, spread) = centre_and_spread(values);
+    (middle, spread.max(1e-6))
 }

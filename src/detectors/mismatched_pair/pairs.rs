@@ -2,9 +2,10 @@
 //! vectors is found again among the neighbours of a row that has it; a caption whose words are not found again stands
 //! beside the wrong vector. Words that are tied to nothing ("a", "photo") weigh nothing.
 
-use crate::detectors::embedding_shift::linear::{add, dot, unit};
 use crate::features::text::{Kind, Token, tokens};
 use crate::stats::calibration::Isotonic;
+use crate::stats::dense::{add, dot, unit};
+use crate::stats::intervals::{Z95, poisson_upper};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -223,8 +224,7 @@ impl Pairs {
             })
             .sum();
         let expected = k * wanted as f64 * (k - 1.0) / (n - 1.0).max(1.0);
-        let z = crate::stats::intervals::Z95;
-        (seen as f64 + z * z / 2.0 + z * (seen as f64 + z * z / 4.0).sqrt()) / expected.max(1e-9)
+        poisson_upper(seen as u64, Z95) / expected.max(1e-9)
     }
 
     /// Up to three words that these rows say more often than others do; what nearly every caption says is none.
