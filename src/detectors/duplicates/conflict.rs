@@ -7,7 +7,7 @@
 //! judge    a row whose content has two labels
 //! ```
 
-use super::inputs::{self, Inputs};
+use super::inputs::{Inputs, content, each_vector};
 use super::near::NearConflicts;
 use super::{text_columns, texts};
 use crate::batch::{Batch, Text};
@@ -15,7 +15,7 @@ use crate::contract::Role;
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Error, Result, group_digits};
 use crate::features::image::{Images, for_each};
-use crate::features::vectors::{Vectors, has_direction, is_vector};
+use crate::features::vectors::is_vector;
 use crate::rule::{Action, Built, DynRule, Entry, Findings, Group, Meta, Outcome, Round, Rule, Severity, State, Status, Step};
 use crate::sketch::minhash::mix;
 use arrow::array::ArrayRef;
@@ -106,6 +106,15 @@ pub(super) enum Kind {
         chosen: String,
         rejected: String,
     },
+}
+
+impl Kind {
+    fn label(&self) -> Option<&str> {
+        match self {
+            Kind::Text { label, .. } | Kind::Table { label, .. } | Kind::Image { label, .. } | Kind::Vector { label, .. } => Some(label),
+            Kind::Pairs { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -216,13 +225,14 @@ impl Conflicts {
     /// Every row with a label: its content's hash, label, label's name and the beginning of the content.
     fn each(&self, batch: &Batch, mut f: impl FnMut(usize, u64, u64, &str, &str)) -> Result<()> {
         let mut scratch = String::new();
+        let labels = self.kind.label().and_then(|name| batch.column(name)).map(label_text).transpose()?;
+        let labels = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
+        let label = |row: usize| labels.as_ref().and_then(|l| l.get(row));
         match &self.kind {
-            Kind::Text { columns, label } => {
-                let labels = batch.column(label).map(label_text).transpose()?;
-                let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
+            Kind::Text { columns, .. } => {
                 let texts = texts(columns, batch);
                 for row in 0..batch.rows() {
-                    let Some(name) = labels.get(row) else { continue };
+                    let Some(name) = label(row) else { continue };
                     let (mut hash, mut any) = (0, false);
                     let mut shown = "";
                     for text in &texts {
@@ -236,38 +246,27 @@ impl Conflicts {
                     }
                 }
             }
-            Kind::Table { columns, label } => {
-                let labels = batch.column(label).map(label_text).transpose()?;
-                let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
+            Kind::Table { columns, .. } => {
                 let arrays: Vec<ArrayRef> = columns.iter().filter_map(|c| batch.column(c).cloned()).collect();
                 let fields = arrays.iter().map(|a| SortField::new(a.data_type().clone())).collect();
                 let converter = RowConverter::new(fields).map_err(Error::internal)?;
                 let rows = converter.convert_columns(&arrays).map_err(Error::internal)?;
                 for (row, bytes) in rows.iter().enumerate() {
-                    if let Some(name) = labels.get(row) {
+                    if let Some(name) = label(row) {
                         f(row, xxh3_64(bytes.as_ref()), hash_label(name), name, "");
                     }
                 }
             }
-            Kind::Image { column, label } => {
-                let labels = batch.column(label).map(label_text).transpose()?;
-                let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
-                for_each(batch, column, |row, image| {
-                    if let (Some(Ok(raster)), Some(name)) = (image, labels.get(row)) {
-                        f(row, raster.content(), hash_label(name), name, "");
-                    }
-                });
-            }
-            Kind::Vector { column, label } => {
-                let labels = batch.column(label).map(label_text).transpose()?;
-                let Some(labels) = labels.as_ref().and_then(|a| Text::of(a.as_ref())) else { return Ok(()) };
-                let Some(vectors) = batch.column(column).and_then(Vectors::of) else { return Ok(()) };
-                for row in 0..batch.rows() {
-                    if let (Some(x), Some(name)) = (vectors.row(row).filter(|x| has_direction(x)), labels.get(row)) {
-                        f(row, inputs::content(x), hash_label(name), name, "");
-                    }
+            Kind::Image { column, .. } => for_each(batch, column, |row, image| {
+                if let (Some(Ok(raster)), Some(name)) = (image, label(row)) {
+                    f(row, raster.content(), hash_label(name), name, "");
                 }
-            }
+            }),
+            Kind::Vector { column, .. } => each_vector(batch, column, |row, x| {
+                if let Some(name) = label(row) {
+                    f(row, content(x), hash_label(name), name, "");
+                }
+            }),
             Kind::Pairs { prompts, chosen, rejected } => {
                 let prompts = texts(prompts, batch);
                 let pair = texts(&[chosen.clone(), rejected.clone()], batch);

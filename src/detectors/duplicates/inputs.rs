@@ -45,16 +45,11 @@ impl Inputs {
             Inputs::Vectors(_) => vectors,
         }
     }
-    /// What near copies nearly always share, and strangers nearly never: a band of words is enough, while pictures and vectors
-    /// share a few of their places with many.
-    pub fn samples(&self, s: &Signature, bands: impl Iterator<Item = u64>) -> Vec<u64> {
-        match self {
-            Inputs::Texts(_) => bands.collect(),
-            Inputs::Image(_) | Inputs::Vectors(_) => {
-                let half = |(i, part): (usize, &[u32])| part.iter().fold(i as u64, |h, &m| mix(h ^ u64::from(m)));
-                s.minima.chunks(MINIMA / 2).enumerate().map(half).collect()
-            }
-        }
+    /// What near copies nearly always share, and strangers nearly never, where one band is not enough: pictures and vectors share
+    /// a few of their places with many.
+    pub fn halves(&self, s: &Signature) -> Option<[u64; 2]> {
+        let half = |i: usize| s.minima[i * MINIMA / 2..][..MINIMA / 2].iter().fold(i as u64, |h, &m| mix(h ^ u64::from(m)));
+        (!matches!(self, Inputs::Texts(_))).then(|| [half(0), half(1)])
     }
     /// What rows of the same input are called, for a person.
     pub fn name(&self) -> &'static str {
@@ -67,7 +62,7 @@ impl Inputs {
 
     pub fn sum(&self, batch: &Batch, sums: &mut Sums) {
         let Inputs::Vectors(column) = self else { return };
-        each_vector(batch, column, |_, x, _| sums.add(x));
+        each_vector(batch, column, |_, x| sums.add(&folded(x, WIDTH, 0)));
     }
 
     /// Calls `f` with every row that can be compared: its number, its content's hash, its signature and how it begins.
@@ -93,8 +88,9 @@ impl Inputs {
                     f(row, content, &s, "");
                 }
             }),
-            Inputs::Vectors(column) => each_vector(batch, column, |row, x, content| {
-                if let Some(s) = rotation::about(centre, x).and_then(|x| rotation::signature(&x, content)) {
+            Inputs::Vectors(column) => each_vector(batch, column, |row, x| {
+                let content = content(x);
+                if let Some(s) = rotation::about(centre, &folded(x, WIDTH, 0)).and_then(|x| rotation::signature(&x, content)) {
                     f(row, content, &s, "");
                 }
             }),
@@ -102,12 +98,12 @@ impl Inputs {
     }
 }
 
-/// Every vector with a direction, folded where it is wide, and the hash of its numbers.
-fn each_vector(batch: &Batch, column: &str, mut f: impl FnMut(usize, &[f32], u64)) {
+/// Every vector with a direction.
+pub fn each_vector(batch: &Batch, column: &str, mut f: impl FnMut(usize, &[f32])) {
     let Some(vectors) = batch.column(column).and_then(Vectors::of) else { return };
     for row in 0..batch.rows() {
         if let Some(x) = vectors.row(row).filter(|x| has_direction(x)) {
-            f(row, &folded(x, WIDTH, 0), content(x));
+            f(row, x);
         }
     }
 }

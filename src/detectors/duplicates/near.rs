@@ -166,13 +166,12 @@ impl NearConflicts {
                 shrink(&mut state.names, LABELS + 1);
             }
             let code = code(label);
-            for i in 0..BANDS {
-                let band = band(s, i);
-                for cell in cells(band, half) {
-                    add_label(&mut state.low[cell], &mut state.high[cell], code, code);
-                }
+            let bands: [u64; BANDS] = std::array::from_fn(|i| band(s, i));
+            for cell in bands.into_iter().flat_map(|band| cells(band, half)) {
+                add_label(&mut state.low[cell], &mut state.high[cell], code, code);
             }
-            for key in self.inputs.samples(s, (0..BANDS).map(|i| band(s, i))) {
+            let halves = self.inputs.halves(s);
+            for &key in halves.as_ref().map_or(bands.as_slice(), |h| h.as_slice()) {
                 if has_room(&state.sample, &key, SAMPLE) {
                     *state.sample.entry(key).or_default().entry(label).or_default() += 1;
                     shrink(&mut state.sample, SAMPLE);
