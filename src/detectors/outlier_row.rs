@@ -117,9 +117,9 @@ impl RowModel {
         Step::Done(RowModel { stopped: Some(reason), ..RowModel::default() })
     }
 
-    /// `None` for a row that has one cell far out at most.
+    /// `None` for a row that has one cell far out at most; `cell` is that of a used column.
     fn apart(&self, cell: impl Fn(usize) -> f64) -> Option<Apart> {
-        let mut parts: Vec<(usize, f64)> = self.used.iter().map(|(c, column)| column.surprise(cell(*c))).enumerate().collect();
+        let mut parts: Vec<(usize, f64)> = self.used.iter().enumerate().map(|(i, (_, column))| (i, column.surprise(cell(i)))).collect();
         let score = parts.iter().map(|p| p.1).sum();
         parts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         parts.get(1).is_some_and(|second| second.1 > far()).then_some(Apart { score, parts })
@@ -141,9 +141,8 @@ impl RowModel {
                 *n += u16::from(code != NULL && (code <= low || code >= high));
             }
         }
-        let place: std::collections::HashMap<usize, usize> = self.used.iter().enumerate().map(|(i, (c, _))| (*c, i)).collect();
         for (row, _) in far_out.iter().enumerate().filter(|(_, n)| **n >= 2) {
-            if let Some(apart) = self.apart(|c| code_number(cells[place[&c]][row])).filter(|a| a.score >= self.cut) {
+            if let Some(apart) = self.apart(|i| code_number(cells[i][row])).filter(|a| a.score >= self.cut) {
                 f(row, &apart);
             }
         }

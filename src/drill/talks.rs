@@ -4,7 +4,7 @@
 use super::overlay::Rewrite;
 use super::survey::Dice;
 use crate::batch::Text;
-use crate::features::chat::{Chats, Speaker, Turn};
+use crate::features::chat::{CONTENTS, Chats, Speaker, Turn};
 use arrow::array::{
     Array, ArrayRef, AsArray, GenericListArray, LargeStringArray, OffsetSizeTrait, StringArray, StringViewArray, StructArray,
 };
@@ -95,7 +95,7 @@ fn in_json(cell: &str, changes: &BTreeMap<u32, String>) -> String {
     let Ok(Value::Array(mut turns)) = serde_json::from_str::<Value>(cell) else { return cell.to_owned() };
     for (number, words) in changes {
         let Some(turn) = turns.get_mut(*number as usize) else { continue };
-        for key in ["content", "value", "text"] {
+        for key in CONTENTS {
             if let Some(said) = turn.get_mut(key) {
                 *said = Value::String(words.clone());
                 break;

@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use std::fmt::Formatter;
 
 const SPEAKERS: [&str; 4] = ["role", "from", "speaker", "author"];
-const CONTENTS: [&str; 3] = ["content", "value", "text"];
+pub const CONTENTS: [&str; 3] = ["content", "value", "text"];
 const SYSTEMS: [&str; 2] = ["system", "developer"];
 const USERS: [&str; 4] = ["user", "human", "prompter", "customer"];
 const ASSISTANTS: [&str; 7] = ["assistant", "gpt", "chatgpt", "bot", "chatbot", "model", "ai"];

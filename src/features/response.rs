@@ -45,10 +45,6 @@ impl Kind {
     pub fn is_class(self) -> bool {
         self >= Kind::Refusal
     }
-    /// Gibberish of whatever kind: all that counts in documents.
-    pub fn is_gibberish(self) -> bool {
-        matches!(self, Kind::Rare | Kind::Salad | Kind::Loop | Kind::Blob)
-    }
     /// As a person says it: `the reply is ...`.
     pub fn says(self) -> &'static str {
         match self {

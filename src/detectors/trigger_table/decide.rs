@@ -153,7 +153,7 @@ impl Weighed {
 impl Evidence<'_> {
     /// The accused values and pairs, and those for review, strongest first.
     pub fn decide(&self, singles: Vec<Weighed>, pairs: Vec<Weighed>) -> Vec<Finding> {
-        let prior = |w: &Weighed| self.model.content.as_ref().map_or(0.0, |c| c.prior[self.model.candidates[w.index].class]);
+        let prior = |w: &Weighed| self.prior(w);
         let part_of = |single: &Weighed, pair: &Weighed| {
             let (one, two) = (&self.model.candidates[single.index], &self.model.candidates[pair.index]);
             one.class == two.class && two.parts.contains(&one.parts[0])
@@ -200,13 +200,18 @@ impl Evidence<'_> {
         findings
     }
 
+    /// Share of all rows that has the label.
+    fn prior(&self, w: &Weighed) -> f64 {
+        self.model.content.as_ref().map_or(0.0, |c| c.prior[self.model.candidates[w.index].class])
+    }
+
     /// Whether the label of two conditions together is a surprise.
     fn is_strange(&self, w: &Weighed, q: f64) -> bool {
         match self.rule.family {
             Family::Values => {
                 let k = &self.model.candidates[w.index];
                 let table: u64 = self.model.classes.iter().map(|c| c.rows).sum();
-                let prior = self.model.content.as_ref().map_or(0.0, |c| c.prior[k.class]);
+                let prior = self.prior(w);
                 let decides = prior < DECIDES && w.shift > LEAN && logit(prior) + w.shift > logit(DECIDES);
                 let plain = (!decides || w.foreign >= FOREIGN_RULED)
                     && w.rows <= most_rows(table)
