@@ -11,6 +11,7 @@ pub mod frequent;
 pub(crate) mod harness;
 pub mod image_broken;
 pub mod image_classes;
+mod image_content;
 pub mod image_origin;
 pub mod image_patch;
 pub mod image_pattern;

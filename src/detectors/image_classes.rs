@@ -3,10 +3,11 @@
 use super::trigger_table::sketch::BottomK;
 use crate::batch::{Batch, cell_text};
 use crate::contract::Role;
-use crate::features::image::Images;
+use crate::features::image::{Images, Raster};
 use crate::features::table::{NULL, codes, kind_of};
 use crate::rule::Context;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Distinct labels; more of them are a quantity or names.
 const MOST: usize = 4096;
@@ -54,6 +55,37 @@ impl Labels {
         let mut list: Vec<Class> = self.0.iter().map(|(code, (rows, name))| Class { code, name: name.clone(), rows: *rows }).collect();
         list.sort_by_key(|c| c.code);
         Ok(Classes { list, rows })
+    }
+}
+
+/// Sizes of images that are told apart.
+const SIZES: usize = 1024;
+
+/// Images by width and height.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Sizes(BTreeMap<(u32, u32), u64>);
+
+impl Sizes {
+    pub fn add(&mut self, raster: &Raster) {
+        *self.0.entry((raster.width as u32, raster.height as u32)).or_default() += 1;
+        self.shrink();
+    }
+    pub fn merge(&mut self, other: Self) {
+        other.0.into_iter().for_each(|(size, n)| *self.0.entry(size).or_default() += n);
+        self.shrink();
+    }
+    fn shrink(&mut self) {
+        while self.0.len() > SIZES {
+            self.0.pop_last();
+        }
+    }
+    /// The size of most images, and of how many; of two the smaller.
+    pub fn usual(&self) -> Option<((usize, usize), u64)> {
+        let (&(w, h), &n) = self.0.iter().max_by_key(|(size, n)| (**n, std::cmp::Reverse(**size)))?;
+        Some(((w as usize, h as usize), n))
+    }
+    pub fn images(&self) -> u64 {
+        self.0.values().sum()
     }
 }
 

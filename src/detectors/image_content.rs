@@ -2,11 +2,16 @@
 //! of all others? A planted pattern lies over images of other classes; what honest images of a class
 //! share, a kind of background or a kind of ship, lies over images that the rest of the class vouches for.
 
-use super::decide::Sample;
 use crate::features::image::shape;
-use crate::features::image::views::Grid;
+use crate::features::image::views::{Grid, Planes};
 use crate::stats::discriminant::Discriminant;
 
+/// Images sampled in all and per class; at 32 x 32 a sample of this size takes 32 MB.
+const SAMPLE: usize = 16_000;
+const PER_CLASS: (usize, usize) = (64, 1600);
+/// Where on the way from the others to its class a group may lie, and how far below the class in standard errors.
+const FOREIGN: f64 = 0.45;
+const BELOW: f64 = 3.0;
 /// Rows of each class that a judgement of one group learns from and compares with.
 const LEARNED: usize = 600;
 const COMPARED: usize = 150;
@@ -14,6 +19,14 @@ const COMPARED: usize = 150;
 const TAIL: f64 = 0.02;
 /// Difference of mean probability between own and other images below which content tells nothing.
 const TELLS: f64 = 0.05;
+
+/// The sample of one class: hash of the image, planes.
+pub type Sample<'a> = Vec<(u64, &'a Planes)>;
+
+/// Images of each class in a sample.
+pub fn sampled_per_class(classes: usize) -> usize {
+    (SAMPLE / classes.max(1)).clamp(PER_CLASS.0, PER_CLASS.1)
+}
 
 /// Every sampled image by what it shows, class after class.
 pub struct Content {
@@ -33,6 +46,17 @@ pub struct Lean {
     pub share: f64,
     /// Standard errors below images of the class.
     pub below: f64,
+}
+
+impl Lean {
+    /// Whether what the group shows argues against its label.
+    pub fn contradicts(&self) -> bool {
+        self.share <= FOREIGN && self.below >= BELOW
+    }
+    /// For a person.
+    pub fn says(&self) -> String {
+        format!("{:.0}% of the way to their own, {:.1} standard errors below it", 100.0 * self.share.max(0.0), self.below)
+    }
 }
 
 impl Content {

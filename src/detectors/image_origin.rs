@@ -6,14 +6,14 @@
 //!  judge    every row of the label with the mark
 //! ```
 
-use super::image_classes::{Classes, Labels, columns};
-use super::image_pattern::content::Content;
+use super::image_classes::{Classes, Labels, Sizes, columns};
+use super::image_content::{Content, Sample, sampled_per_class};
 use super::trigger_table::sketch::BottomK;
 use crate::batch::Batch;
 use crate::error::{Result, group_digits};
-use crate::features::image::origin::{Kind, marks};
+use crate::features::image::origin::{Kind, Mark, marks};
 use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes};
-use crate::features::image::{Images, for_each};
+use crate::features::image::{Images, Raster, for_each};
 use crate::features::table::{NULL, codes};
 use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::mix;
@@ -43,7 +43,6 @@ pub const ENTRY: Entry = Entry {
 /// Marks that are counted, and labels of each.
 const MARKS: usize = 4096;
 const LABELS: usize = 256;
-const SIZES: usize = 1024;
 /// Rows with a mark, at least, and the share of all rows and of the class, at most: what more have is how they are made.
 const LEAST: u64 = 12;
 const MOST: f64 = 0.3;
@@ -53,13 +52,8 @@ const PURITY: f64 = 0.8;
 const CHANCE: f64 = -13.8;
 /// Groups.
 const GROUPS: usize = 32;
-/// Images sampled in all and per class.
-const SAMPLE: usize = 16_000;
-const PER_CLASS: (usize, usize) = (64, 1600);
 /// Rows of the sample with the mark that can contradict their label.
 const JUDGED: usize = 20;
-const FOREIGN: f64 = 0.45;
-const BELOW: f64 = 3.0;
 
 #[derive(Debug, Clone)]
 pub struct ImageOrigin {
@@ -80,16 +74,18 @@ pub struct Counted {
 pub enum OriginState {
     Count {
         labels: Labels,
-        sizes: BTreeMap<(u32, u32), u64>,
+        sizes: Sizes,
         marks: BottomK<Counted>,
     },
     /// Planes, and which of the suspects the file has.
     Sample(Vec<BottomK<(Planes, u32)>>),
 }
 
-fn shrink<K: Ord, V>(map: &mut BTreeMap<K, V>, most: usize) {
-    while map.len() > most {
-        map.pop_last();
+impl Counted {
+    fn shrink(&mut self) {
+        while self.labels.len() > LABELS {
+            self.labels.pop_last();
+        }
     }
 }
 
@@ -98,15 +94,14 @@ impl State for OriginState {
         match (self, other) {
             (OriginState::Count { labels, sizes, marks }, OriginState::Count { labels: l, sizes: s, marks: m }) => {
                 labels.merge(l);
-                s.into_iter().for_each(|(size, n)| *sizes.entry(size).or_default() += n);
-                shrink(sizes, SIZES);
+                sizes.merge(s);
                 marks.merge(m, |mine, theirs| {
                     mine.rows += theirs.rows;
                     for (label, (n, rows)) in theirs.labels {
                         let own = mine.labels.entry(label).or_default();
                         *own = (own.0 + n, own.1.wrapping_add(rows));
                     }
-                    shrink(&mut mine.labels, LABELS);
+                    mine.shrink();
                 });
             }
             (OriginState::Sample(mine), OriginState::Sample(theirs)) => {
@@ -133,6 +128,12 @@ struct Suspect {
     reasons: Vec<String>,
 }
 
+impl Suspect {
+    fn is(&self, class: u32, found: &[Mark]) -> bool {
+        self.class == class as usize && found.iter().any(|m| m.key == self.key)
+    }
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OriginModel {
     stopped: Option<String>,
@@ -144,12 +145,8 @@ pub struct OriginModel {
     suspects: Vec<Suspect>,
 }
 
-/// Calls `f` with every row that holds an image: its hash, its label's code and its marks.
-fn each(
-    rule: &ImageOrigin,
-    batch: &Batch,
-    mut f: impl FnMut(usize, &crate::features::image::Raster, &[crate::features::image::origin::Mark]),
-) {
+/// Calls `f` with every row that holds an image: its picture and its marks.
+fn each(rule: &ImageOrigin, batch: &Batch, mut f: impl FnMut(usize, &Raster, &[Mark])) {
     let Some(array) = batch.column(&rule.image) else { return };
     let Some(files) = Images::of(array.as_ref()) else { return };
     for_each(batch, &rule.image, |row, image| {
@@ -170,11 +167,10 @@ impl Rule for ImageOrigin {
 
     fn start(&self, round: &Round<'_, OriginModel>) -> OriginState {
         match round.model {
-            None => OriginState::Count { labels: Labels::default(), sizes: BTreeMap::new(), marks: BottomK::new(MARKS) },
+            None => OriginState::Count { labels: Labels::default(), sizes: Sizes::default(), marks: BottomK::new(MARKS) },
             Some(model) => {
                 let classes = model.classes.list.len();
-                let each = (SAMPLE / classes.max(1)).clamp(PER_CLASS.0, PER_CLASS.1);
-                OriginState::Sample(vec![BottomK::new(each); classes])
+                OriginState::Sample(vec![BottomK::new(sampled_per_class(classes)); classes])
             }
         }
     }
@@ -185,19 +181,18 @@ impl Rule for ImageOrigin {
                 labels.observe(batch, &self.label);
                 let codes = batch.column(&self.label).map_or_else(|| vec![NULL; batch.rows()], |a| codes(a.as_ref()));
                 each(self, batch, |row, raster, found| {
-                    *sizes.entry((raster.width as u32, raster.height as u32)).or_default() += 1;
-                    shrink(sizes, SIZES);
+                    sizes.add(raster);
                     if codes[row] == NULL {
                         return;
                     }
                     let content = mix(raster.content());
                     for mark in found {
                         let fresh = || Counted { name: mark.name.clone(), kind: mark.kind, rows: 0, labels: BTreeMap::new() };
-                        if let Some(counted) = marks.entry(mark.key(), fresh) {
+                        if let Some(counted) = marks.entry(mark.key, fresh) {
                             counted.rows += 1;
                             let own = counted.labels.entry(codes[row]).or_default();
                             *own = (own.0 + 1, own.1.wrapping_add(content));
-                            shrink(&mut counted.labels, LABELS);
+                            counted.shrink();
                         }
                     }
                 });
@@ -208,8 +203,8 @@ impl Rule for ImageOrigin {
                 each(self, batch, |row, raster, found| {
                     let Some(class) = labels[row] else { return };
                     let key = mix(raster.content() ^ mix(model.seed ^ 0x6f72_6967));
-                    let suspect = |s: &Suspect| s.class == class as usize && found.iter().any(|m| m.key() == s.key);
-                    let bits = (0u32..).zip(&model.suspects).filter(|(_, s)| suspect(s)).fold(0, |bits, (i, _)| bits | 1 << i);
+                    let suspects = (0u32..).zip(&model.suspects);
+                    let bits = suspects.filter(|(_, s)| s.is(class, found)).fold(0, |bits, (i, _)| bits | 1 << i);
                     if let Some(entry) = samples[class as usize].entry(key, || (Planes::of(raster, grid), 0)) {
                         entry.1 |= bits;
                     }
@@ -224,7 +219,7 @@ impl Rule for ImageOrigin {
         match (state, round.model) {
             (OriginState::Count { labels, sizes, marks }, _) => {
                 let stop = |reason| Ok(Step::Done(OriginModel { stopped: Some(reason), ..OriginModel::default() }));
-                let Some((&(w, h), _)) = sizes.iter().max_by_key(|(size, n)| (**n, std::cmp::Reverse(**size))) else {
+                let Some(((w, h), _)) = sizes.usual() else {
                     return stop(format!("`{}` holds no image that could be decoded", self.image));
                 };
                 let classes = match labels.classes(&self.label) {
@@ -232,8 +227,8 @@ impl Rule for ImageOrigin {
                     Err(reason) => return stop(reason),
                 };
                 let mut model = OriginModel {
-                    grid: Some(Grid::of(w as usize, h as usize)),
-                    images: sizes.values().sum(),
+                    grid: Some(Grid::of(w, h)),
+                    images: sizes.images(),
                     tested: marks.len() as u64,
                     seed: round.plan.seed,
                     ..OriginModel::default()
@@ -283,7 +278,7 @@ impl Rule for ImageOrigin {
         each(self, batch, |row, _, found| {
             let Some(class) = labels[row] else { return };
             for (s, (group, message)) in model.suspects.iter().zip(&said) {
-                if s.class == class as usize && found.iter().any(|m| m.key() == s.key) {
+                if s.is(class, found) {
                     let hit = out.push(row, s.action, score(s.action), *message);
                     hit.column = column;
                     hit.group = *group;
@@ -342,20 +337,16 @@ fn suspects(marks: &BottomK<Counted>, classes: &Classes) -> Vec<Suspect> {
 /// What the pictures of the suspects show, apart from how they were saved.
 fn weigh(model: &mut OriginModel, samples: &[BottomK<(Planes, u32)>]) {
     let grid = model.grid.filter(|g| g.width.min(g.height) >= LEAST_SIDE);
-    let planes: Vec<Vec<(u64, &Planes)>> = samples.iter().map(|s| s.iter().map(|(key, v)| (key, &v.0)).collect()).collect();
+    let planes: Vec<Sample<'_>> = samples.iter().map(|s| s.iter().map(|(key, v)| (key, &v.0)).collect()).collect();
     let content = grid.map(|grid| Content::of(&planes, grid));
     for (i, s) in model.suspects.iter_mut().enumerate() {
         let of_class = samples[s.class].iter().enumerate();
         let members: Vec<usize> = of_class.filter(|(_, (_, v))| v.1 >> i & 1 == 1).map(|(at, _)| at).collect();
         let lean = content.as_ref().filter(|_| members.len() >= JUDGED).and_then(|c| c.lean(s.class, &members));
         match lean {
-            Some(l) if l.share <= FOREIGN && l.below >= BELOW => {
+            Some(l) if l.contradicts() => {
                 s.action = Action::Quarantine;
-                s.reasons.push(format!(
-                    "their pictures look like those of other classes ({:.0}% of the way to their own, {:.1} standard errors below it)",
-                    100.0 * l.share.max(0.0),
-                    l.below
-                ));
+                s.reasons.push(format!("their pictures look like those of other classes ({})", l.says()));
             }
             Some(_) => s.reasons.push("their pictures look like others of the class: it may be one source of it".into()),
             None => s.reasons.push("what their pictures show could not be compared with their label".into()),

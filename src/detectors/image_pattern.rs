@@ -9,7 +9,6 @@
 //! A blended pattern is too faint for any single image to show it. What gives it away is that its images
 //! deviate from their class in the same direction, where images of other classes hardly vary at all.
 
-pub(super) mod content;
 mod decide;
 mod mixture;
 mod search;
@@ -17,7 +16,8 @@ mod search;
 mod tests;
 mod waves;
 
-use super::image_classes::{Classes, Labels, columns};
+use super::image_classes::{Classes, Labels, Sizes, columns};
+use super::image_content::{Sample, sampled_per_class};
 use super::trigger_table::sketch::BottomK;
 use crate::batch::Batch;
 use crate::error::{Result, group_digits};
@@ -28,7 +28,6 @@ use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Picture,
 use crate::sketch::minhash::mix;
 use decide::Finding;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 pub const META: Meta = Meta {
     code: "P171",
@@ -48,12 +47,6 @@ pub const ENTRY: Entry = Entry {
     },
 };
 
-/// Images sampled in all and per class; at 32 x 32 a sample of this size takes 32 MB.
-const SAMPLE: usize = 16_000;
-const PER_CLASS: (usize, usize) = (64, 1600);
-/// Sizes of images that are told apart.
-const SIZES: usize = 1024;
-
 #[derive(Debug, Clone)]
 pub struct ImagePattern {
     pub image: String,
@@ -62,14 +55,8 @@ pub struct ImagePattern {
 
 #[derive(Serialize, Deserialize)]
 pub enum PatternState {
-    Look { labels: Labels, sizes: BTreeMap<(u32, u32), u64> },
+    Look { labels: Labels, sizes: Sizes },
     Sample(Vec<BottomK<Planes>>),
-}
-
-fn keep(sizes: &mut BTreeMap<(u32, u32), u64>) {
-    while sizes.len() > SIZES {
-        sizes.pop_last();
-    }
 }
 
 impl State for PatternState {
@@ -77,10 +64,7 @@ impl State for PatternState {
         match (self, other) {
             (PatternState::Look { labels, sizes }, PatternState::Look { labels: l, sizes: s }) => {
                 labels.merge(l);
-                for (size, n) in s {
-                    *sizes.entry(size).or_default() += n;
-                }
-                keep(sizes);
+                sizes.merge(s);
             }
             (PatternState::Sample(mine), PatternState::Sample(theirs)) => {
                 mine.iter_mut().zip(theirs).for_each(|(a, b)| a.merge(b, |_, _| {}));
@@ -117,11 +101,10 @@ impl Rule for ImagePattern {
 
     fn start(&self, round: &Round<'_, PatternModel>) -> PatternState {
         match round.model {
-            None => PatternState::Look { labels: Labels::default(), sizes: BTreeMap::new() },
+            None => PatternState::Look { labels: Labels::default(), sizes: Sizes::default() },
             Some(model) => {
                 let classes = model.classes.list.len();
-                let each = (SAMPLE / classes.max(1)).clamp(PER_CLASS.0, PER_CLASS.1);
-                PatternState::Sample(vec![BottomK::new(each); classes])
+                PatternState::Sample(vec![BottomK::new(sampled_per_class(classes)); classes])
             }
         }
     }
@@ -132,8 +115,7 @@ impl Rule for ImagePattern {
                 labels.observe(batch, &self.label);
                 for_each(batch, &self.image, |_, image| {
                     if let Some(Ok(r)) = image {
-                        *sizes.entry((r.width as u32, r.height as u32)).or_default() += 1;
-                        keep(sizes);
+                        sizes.add(r);
                     }
                 });
             }
@@ -155,10 +137,10 @@ impl Rule for ImagePattern {
         let stop = |reason| Ok(Step::Done(PatternModel { stopped: Some(reason), ..PatternModel::default() }));
         match (state, round.model) {
             (PatternState::Look { labels, sizes }, _) => {
-                let Some((&(w, h), &most)) = sizes.iter().max_by_key(|(size, n)| (**n, std::cmp::Reverse(**size))) else {
+                let Some(((w, h), most)) = sizes.usual() else {
                     return stop(format!("`{}` holds no image that could be decoded", self.image));
                 };
-                let grid = Grid::of(w as usize, h as usize);
+                let grid = Grid::of(w, h);
                 if grid.width.min(grid.height) < LEAST_SIDE {
                     return stop(format!("images of {w} x {h} are too small to hold a pattern"));
                 }
@@ -170,7 +152,7 @@ impl Rule for ImagePattern {
                 if small == classes.list.len() {
                     return stop(format!("no class has {} images", decide::CLASS));
                 }
-                let images: u64 = sizes.values().sum();
+                let images = sizes.images();
                 let model = PatternModel {
                     classes,
                     grid: Some(grid),
@@ -185,7 +167,7 @@ impl Rule for ImagePattern {
             (PatternState::Sample(samples), Some(model)) => {
                 let Some(grid) = model.grid else { return stop("no size".into()) };
                 let sampled = samples.iter().map(|s| s.len() as u64).sum();
-                let samples: Vec<decide::Sample<'_>> = samples.iter().map(|s| s.iter().collect()).collect();
+                let samples: Vec<Sample<'_>> = samples.iter().map(|s| s.iter().collect()).collect();
                 let scale = Scale::of(samples.iter().flatten().map(|(_, p)| *p), grid);
                 let findings = decide::findings(&model.classes, &samples, &scale, grid);
                 Ok(Step::Done(PatternModel { findings, sampled, scale: Some(scale), ..model.clone() }))

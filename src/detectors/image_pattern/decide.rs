@@ -1,11 +1,11 @@
 //! Which groups of a class are patterns that somebody added.
 
-use super::content::Content;
 use super::mixture::{Group, Pattern, grow};
 use super::{search, waves};
 use crate::detectors::image_classes::Classes;
+use crate::detectors::image_content::{Content, Sample};
 use crate::features::image::residual::{Residuals, Scale, integrated};
-use crate::features::image::views::{Grid, Planes};
+use crate::features::image::views::Grid;
 use crate::rule::Action;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ const VARIES: f64 = 0.35;
 const MEMBERS: usize = 12;
 /// For images that look like those of other classes; others need more. Of honest groups in 14 sets of photographs,
 /// clothes and digits (with true and with shuffled labels, 86,000 images) that meet the two bounds above, none reaches
-/// `FOREIGN` with `BELOW` at 5.1, nor at 4.4 when they are waves (stripes of clothes); planted ones stand at 5 to 14.
+/// what contradicts a label at 5.1, nor at 4.4 when they are waves (stripes of clothes); planted ones stand at 5 to 14.
 const DISTANCE: f64 = 5.5;
 const WAVE_DISTANCE: f64 = 5.0;
 /// From here on a wave is shown to a person.
@@ -30,9 +30,6 @@ const FAINT_WAVE: f64 = 4.5;
 const CERTAIN: f64 = 0.96;
 const PLAIN_DISTANCE: f64 = 9.0;
 const PLAIN_CERTAIN: f64 = 0.995;
-/// Where on the way from the others to its class a group may lie, and how far below the class in standard errors.
-const FOREIGN: f64 = 0.45;
-const BELOW: f64 = 3.0;
 /// Share of the class above which the pattern may be how its images are made.
 const COMMON: f64 = 0.5;
 /// Images that vary less than this in what they show are shots of one scene.
@@ -75,9 +72,6 @@ impl Finding {
         }
     }
 }
-
-/// The sample of one class: hash of the image, planes.
-pub type Sample<'a> = Vec<(u64, &'a Planes)>;
 
 pub fn findings(classes: &Classes, samples: &[Sample<'_>], scale: &Scale, grid: Grid) -> Vec<Finding> {
     use rayon::prelude::*;
@@ -143,7 +137,7 @@ impl Look<'_> {
             return None;
         }
         let lean = self.content.lean(class, &group.members);
-        let contradicted = lean.is_some_and(|l| l.share <= FOREIGN && l.below >= BELOW);
+        let contradicted = lean.is_some_and(|l| l.contradicts());
         if !contradicted && !plain {
             return None;
         }
@@ -153,11 +147,9 @@ impl Look<'_> {
         }
         let (mut reasons, mut honest) = (Vec::new(), Vec::new());
         match lean {
-            Some(l) if contradicted => reasons.push(format!(
-                "apart from it they look like images of other classes ({:.0}% of the way to their own, {:.1} standard errors below it)",
-                100.0 * l.share.max(0.0),
-                l.below
-            )),
+            Some(l) if contradicted => {
+                reasons.push(format!("apart from it they look like images of other classes ({})", l.says()));
+            }
             _ if wave.is_some() => reasons.push("no honest image has a wave of one frequency all over".into()),
             _ => honest.push("they look like other images of the class: it may be how one source makes its images".into()),
         }

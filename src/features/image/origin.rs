@@ -26,13 +26,15 @@ pub enum Kind {
 pub struct Mark {
     pub kind: Kind,
     pub name: String,
+    /// A hash of the name. Values come after all others, so that a sample by smallest keys keeps the few before the many.
+    pub key: u64,
 }
 
 impl Mark {
-    /// Values come after all others, so that a sample by smallest keys keeps the few before the many.
-    pub fn key(&self) -> u64 {
-        let hash = xxh3_64(self.name.as_bytes()) >> 1;
-        if self.kind == Kind::Value { hash | 1 << 63 } else { hash }
+    fn new(kind: Kind, name: String) -> Mark {
+        let hash = xxh3_64(name.as_bytes()) >> 1;
+        let key = if kind == Kind::Value { hash | 1 << 63 } else { hash };
+        Mark { kind, name, key }
     }
 }
 
@@ -42,10 +44,10 @@ struct Marks(Vec<Mark>);
 
 impl Marks {
     fn file(&mut self, name: impl Into<String>) {
-        self.0.push(Mark { kind: Kind::File, name: name.into() });
+        self.0.push(Mark::new(Kind::File, name.into()));
     }
     fn value(&mut self, name: impl Into<String>) {
-        self.0.push(Mark { kind: Kind::Value, name: name.into() });
+        self.0.push(Mark::new(Kind::Value, name.into()));
     }
 }
 
@@ -60,7 +62,7 @@ pub fn marks(bytes: &[u8], raster: &Raster) -> Vec<Mark> {
     }
     found.file(format!("{} x {} pixels", raster.width, raster.height));
     let mut all = found.0;
-    all.extend(levels(raster).into_iter().map(|name| Mark { kind: Kind::Pixels, name }));
+    all.extend(levels(raster).into_iter().map(|name| Mark::new(Kind::Pixels, name)));
     all.sort_unstable();
     all.dedup();
     all
