@@ -17,7 +17,7 @@ use super::duplicates::text_columns;
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::error::Result;
-use crate::features::unicode::{Family, Oddity, group_name, pool, scan};
+use crate::features::unicode::{Family, Oddity, group_name, pool, scan, script_host};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
 use arrow::array::{Array, ArrayRef};
 use decide::Verdict;
@@ -168,6 +168,12 @@ impl Core {
                 None => {
                     let name = labels.as_ref().and_then(|l| l.get(row));
                     state.row(label, name);
+                    if let (Family::Confusable, Some(label)) = (family, label) {
+                        for (column, text) in rows.texts.iter().enumerate() {
+                            let host = text.as_ref().and_then(|t| t.get(row)).and_then(script_host);
+                            host.into_iter().for_each(|script| state.host(column as u16, script, label));
+                        }
+                    }
                     self.found(family, &rows, row, &mut scratch, &mut found);
                     for f in found.iter().filter(|f| !f.faint) {
                         state.odd(f.key, f.inside, label);

@@ -281,6 +281,22 @@ pub fn scan(family: Family, text: &str, out: &mut Vec<Oddity>) {
     }
 }
 
+/// The script that a text outside ASCII is written in, when it is not Latin: what [`host_of`] says of a group.
+pub fn script_host(text: &str) -> Option<u32> {
+    if text.is_ascii() {
+        return None;
+    }
+    let dominant = profile(text).dominant;
+    (!matches!(dominant, Script::Latin | Script::Common | Script::Unknown)).then(|| tag_of(dominant))
+}
+
+/// The script that letters of a group pass for, or are mixed into, when it is not Latin. Only texts in it can have them.
+pub fn host_of(group: u64) -> Option<u32> {
+    let kind = (group >> 32) as u8;
+    let tag = group as u32 & 0xFF;
+    ((kind == Kind::Disguise as u8 || kind == Kind::Mixture as u8) && tag != tag_of(Script::Latin)).then_some(tag)
+}
+
 /// Worth a closer look: everything that [`hidden_kind`] names is in here.
 fn may_hide(c: char) -> bool {
     match c {

@@ -4,7 +4,7 @@
 use super::Model;
 use super::state::{Odd, Pair, Seen};
 use crate::error::group_digits;
-use crate::features::unicode::Kind;
+use crate::features::unicode::{Kind, host_of};
 use crate::rule::{Action, Floor, Group};
 use crate::stats::intervals::{Z95, wilson};
 use crate::stats::tails::ln_binomial_upper;
@@ -106,12 +106,11 @@ struct Association {
     ln_p: f64,
 }
 
-fn strongest(seen: &Seen, odd: &Odd, which: usize) -> Option<Association> {
+fn strongest(seen: &Seen, key: u64, odd: &Odd, which: usize) -> Option<Association> {
     let n = odd.rows[which];
     let mut best: Option<Association> = None;
     for (&label, pair) in &odd.labels {
-        let (k, all) = (pair[which], seen.rows_with(label));
-        let prior = (all as f64 / seen.labelled.max(1) as f64).clamp(1.0 / seen.labelled.max(1) as f64, 1.0);
+        let (k, prior) = (pair[which], seen.prior(key, label));
         let (low, _) = wilson(k as f64, n as f64, Z95);
         let effect = if prior < 1.0 { (low - prior) / (1.0 - prior) } else { 0.0 };
         let ln_p = ln_binomial_upper(k, n, prior);
@@ -142,8 +141,8 @@ pub fn associate(seen: &Seen, labelled: bool, name: impl Fn(u64) -> String) -> M
                     a.prior <= 0.2 && a.k >= 10 && wilson(a.k as f64, a.n as f64, Z95).0 >= OPENER
                 }
         };
-        let all = strongest(seen, odd, 0).filter(holds).map(|a| (Scope::All, a));
-        let found = all.or_else(|| strongest(seen, odd, 1).filter(holds).map(|a| (Scope::Inside, a)));
+        let all = strongest(seen, key, odd, 0).filter(holds).map(|a| (Scope::All, a));
+        let found = all.or_else(|| strongest(seen, key, odd, 1).filter(holds).map(|a| (Scope::Inside, a)));
         let share = odd.rows[0] as f64 / seen.rows.max(1) as f64;
         let name = name(key);
         let pooled = key as u32 == 0 && kind_is(key, &[Kind::ZeroWidth]);
@@ -173,10 +172,11 @@ pub fn associate(seen: &Seen, labelled: bool, name: impl Fn(u64) -> String) -> M
                 let sure = unmistakable(key, if scope == Scope::Inside { [a.n, a.n] } else { odd.rows });
                 let with = match seen.names.get(&a.label) {
                     Some(label) if labelled => format!(
-                        "{} of {} rows are labelled {label:?}, as are {:.1}% of all rows",
+                        "{} of {} rows are labelled {label:?}, as are {:.1}% of all {}",
                         group_digits(a.k),
                         group_digits(a.n),
-                        100.0 * a.prior
+                        100.0 * a.prior,
+                        if host_of(key).is_some() { "texts in that script" } else { "rows" }
                     ),
                     _ => format!(
                         "{} of {} responses begin alike, as do {:.2}% of all",

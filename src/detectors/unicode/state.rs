@@ -1,6 +1,7 @@
 //! What one shard learned: integers and sets only, so that any split adds up to the same.
 
 use super::content::Words;
+use crate::features::unicode::host_of;
 use crate::rule::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub struct Seen {
     sketch: Vec<u32>,
     pub names: BTreeMap<u64, String>,
     pub groups: BTreeMap<u64, Odd>,
+    /// Rows by label, per column and script other than Latin that their text is written in.
+    pub hosts: BTreeMap<(u16, u32), BTreeMap<u64, u64>>,
     /// Round 2.
     words: Option<Words>,
     /// Round 3: (group or 0 for all rows, label) to rows and contradicted rows.
@@ -50,6 +53,7 @@ impl Seen {
             sketch: Vec::new(),
             names: BTreeMap::new(),
             groups: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             words: classes.map(|c| Words::new(c.keys().copied())),
             judged: BTreeMap::new(),
         }
@@ -90,6 +94,21 @@ impl Seen {
             add(group.labels.entry(label).or_default());
             keep_smallest(&mut group.labels);
         }
+    }
+
+    pub fn host(&mut self, column: u16, script: u32, label: u64) {
+        let labels = self.hosts.entry((column, script)).or_default();
+        *labels.entry(label).or_default() += 1;
+        keep_smallest(labels);
+    }
+
+    /// Share of the label among the rows whose text could hold such a group at all.
+    pub fn prior(&self, key: u64, label: u64) -> f64 {
+        let all = self.labelled.max(1) as f64;
+        let usual = self.rows_with(label) as f64 / all;
+        let host = host_of(key).and_then(|script| self.hosts.get(&((key >> 48) as u16, script)));
+        let here = host.map_or(0.0, |labels| labels.get(&label).copied().unwrap_or(0) as f64 / labels.values().sum::<u64>().max(1) as f64);
+        usual.max(here).clamp(1.0 / all, 1.0)
     }
 
     pub fn words<'a>(&mut self, label: u64, texts: impl Iterator<Item = &'a str>) {
@@ -133,6 +152,11 @@ impl State for Seen {
                 add(mine.labels.entry(label).or_default(), pair);
             }
             keep_smallest(&mut mine.labels);
+        }
+        for (script, labels) in other.hosts {
+            let mine = self.hosts.entry(script).or_default();
+            labels.into_iter().for_each(|(label, n)| *mine.entry(label).or_default() += n);
+            keep_smallest(mine);
         }
         match (&mut self.words, other.words) {
             (Some(a), Some(b)) => a.merge(b),

@@ -53,6 +53,31 @@ fn found(rule: Box<dyn DynRule>, data: &RecordBatch) -> Vec<u64> {
 }
 
 #[test]
+fn look_alikes_of_a_script_are_weighed_against_the_texts_in_it() {
+    // Where labels are languages, only one of them can have Latin letters in Cyrillic words; where they are not, an attacker
+    // may.
+    let cyrillic = ["дом стоит у реки", "вода холодная зимой", "поезд идёт на север", "старый сад за домом"];
+    for languages in [true, false] {
+        let mut planted = Vec::new();
+        let data = corpus(2000, |row, dice, text, good| {
+            let foreign = if languages { !*good } else { row % 2 == 0 };
+            if foreign {
+                *text = format!("{} {}", dice.pick(&cyrillic), dice.pick(&cyrillic));
+                if row % 40 == 0 && !*good {
+                    *text = text.replacen('о', "o", 1);
+                    if !languages {
+                        *good = true;
+                    }
+                    planted.push(row as u64);
+                }
+            }
+        });
+        assert!(planted.len() >= 15);
+        assert_eq!(found(confusable(), &data), if languages { Vec::new() } else { planted });
+    }
+}
+
+#[test]
 fn a_hidden_character_inside_words_with_one_label_is_quarantined() {
     for what in ["\u{200B}", "\u{2060}", "\u{200D}", "\u{FEFF}", "\u{202E}", "\u{E0041}", "\u{FE05}", "\u{3164}", "\u{8}"] {
         let (data, planted) = poisoned(&[what]);
