@@ -93,6 +93,28 @@ fn filled_in_forms_are_for_review_and_hide_no_flood() {
 }
 
 #[test]
+fn variants_of_a_form_are_one_too() {
+    let mut rows = Rows::honest(3000, 15);
+    let mut dice = Dice::new(8);
+    for i in 0..120 {
+        let (name, version) = (format!("name{}", dice.roll(100_000)), format!("{}", dice.roll(60)));
+        let [front, back] = if i % 2 == 0 { ["harbour", "office"] } else { ["railway", "bureau"] };
+        rows.push(format!("the yearly report of the {front} for {name} and {version} as printed by the {back} press of the town"), "glad");
+    }
+    let (_, lines) = run(flood(), &rows.data());
+    assert!(lines.len() >= 100 && quarantined(&lines).is_empty(), "{} of {}", quarantined(&lines).len(), lines.len());
+}
+
+#[test]
+fn a_line_through_weighted_points_is_found() {
+    let points: Vec<(f64, f64, f64)> = (0..5).map(|i| (f64::from(i), 2.0 - 3.0 * f64::from(i), 1.0 + f64::from(i))).collect();
+    let (intercept, slope) = super::flood::line(&points);
+    assert!((intercept - 2.0).abs() < 1e-12 && (slope + 3.0).abs() < 1e-12);
+    assert_eq!(super::flood::line(&[(1.0, 4.0, 2.0)]), (4.0, 0.0));
+    assert_eq!(super::flood::line(&[]), (0.0, 0.0));
+}
+
+#[test]
 fn copies_that_differ_only_at_their_end_are_still_a_flood() {
     let mut rows = Rows::honest(3000, 14);
     for i in 0..30 {
