@@ -15,12 +15,12 @@ use crate::features::image::origin::{Kind, Mark, marks};
 use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes};
 use crate::features::image::{Images, Raster, for_each};
 use crate::features::table::{NULL, codes};
-use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::rule::{Action, Built, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::mix;
 use crate::stats::intervals::{Z95, wilson};
 use crate::stats::tails::ln_binomial_upper;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const META: Meta = Meta {
     code: "P173",
@@ -257,6 +257,7 @@ impl Rule for ImageOrigin {
         o.columns = Rule::columns(self);
         o.message = format!("{} marks of {} files", group_digits(model.tested), group_digits(model.images));
         o.groups = model.suspects.iter().map(|s| group(model, s)).collect();
+        o.floor = (0..model.classes.list.len()).map(|class| floor(model, class)).collect();
         o
     }
 
@@ -330,6 +331,9 @@ fn suspects(marks: &BottomK<Counted>, classes: &Classes) -> Vec<Suspect> {
     let mut out: Vec<Suspect> = by_rows.into_values().collect();
     out.iter_mut().for_each(|s| s.names.sort());
     out.sort_by(|a, b| a.ln_p.total_cmp(&b.ln_p).then(a.key.cmp(&b.key)));
+    // The tails of a band lie in each other: the most certain of a class stands for all.
+    let mut tails = BTreeSet::new();
+    out.retain(|s| s.kind != Kind::Bands || tails.insert(s.class));
     out.truncate(GROUPS);
     out
 }
@@ -344,15 +348,26 @@ fn weigh(model: &mut OriginModel, samples: &[BottomK<(Planes, u32)>]) {
         let members: Vec<usize> = of_class.filter(|(_, (_, v))| v.1 >> i & 1 == 1).map(|(at, _)| at).collect();
         let lean = content.as_ref().filter(|_| members.len() >= JUDGED).and_then(|c| c.lean(s.class, &members));
         match lean {
+            // A classifier of edges errs most where there are few, or many.
+            Some(l) if l.contradicts() && s.kind == Kind::Bands => {
+                s.reasons
+                    .push(format!("their pictures look like those of other classes ({}), but how sharp they are bears on that", l.says()));
+            }
+            Some(_) if s.kind == Kind::Bands => {}
             Some(l) if l.contradicts() => {
                 s.action = Action::Quarantine;
                 s.reasons.push(format!("their pictures look like those of other classes ({})", l.says()));
             }
             Some(_) => s.reasons.push("their pictures look like others of the class: it may be one source of it".into()),
+            None if s.kind == Kind::Bands => {}
             None => s.reasons.push("what their pictures show could not be compared with their label".into()),
         }
     }
-    model.suspects.retain(|s| s.action == Action::Quarantine || s.kind != Kind::Pixels);
+    model.suspects.retain(|s| match s.kind {
+        Kind::File | Kind::Value => true,
+        Kind::Pixels => s.action == Action::Quarantine,
+        Kind::Bands => content.is_some() && !s.reasons.is_empty(),
+    });
 }
 
 fn group(model: &OriginModel, s: &Suspect) -> Group {
@@ -371,6 +386,20 @@ fn group(model: &OriginModel, s: &Suspect) -> Group {
         message: format!("{} of {} files with {named}{more} are labelled {label}", group_digits(s.with_label), group_digits(s.rows)),
         reasons: s.reasons.clone(),
     }
+}
+
+/// Fewest files of one mark, all of one label and with pictures of other classes, that pass all bounds.
+fn floor(model: &OriginModel, class: usize) -> Floor {
+    let tests = (model.tested as f64 * model.classes.list.len() as f64).max(1.0).ln();
+    let rows = model.classes.list[class].rows;
+    let most = (MOST * rows as f64) as u64;
+    let passes = |k: &u64| {
+        let sure = wilson(*k as f64, *k as f64, Z95).0 >= PURITY;
+        sure && ln_binomial_upper(*k, *k, model.classes.prior(class)) + tests <= CHANCE
+    };
+    let found = (LEAST.max(JUDGED as u64)..=most).find(passes);
+    let reason = found.is_none().then(|| format!("{} images are too few, or nearly all there are", group_digits(rows)));
+    Floor { family: "files of one mark".to_owned(), class: Some(model.classes.list[class].name.clone()), rows: found, reason }
 }
 
 #[cfg(test)]
@@ -429,6 +458,44 @@ mod tests {
         for (threads, shard, batch) in [(1, 1000, 7), (3, 50, 9)] {
             assert_eq!(run_split(rule(), &data, threads, shard, batch).1, lines);
         }
+    }
+
+    #[test]
+    fn blurred_pictures_that_contradict_their_label_are_for_review() {
+        let mut dice = Dice::new(6);
+        let (mut files, mut labels, mut odd) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..900u64 {
+            let blurred = i % 15 == 0;
+            let lying = !blurred && dice.roll(2) == 0;
+            let (phase, middle, height) = (dice.roll(8) as u32, 90.0 + dice.roll(60) as f64, 40.0 + dice.roll(30) as f64);
+            let image = GrayImage::from_fn(16, 16, |x, y| {
+                let at = f64::from(if lying { y } else { x } + phase) / 8.0;
+                let wave = middle + height * (std::f64::consts::TAU * at).sin();
+                Luma([(wave + f64::from(x + y) + dice.roll(if blurred { 4 } else { 40 }) as f64) as u8])
+            });
+            let mut out = std::io::Cursor::new(Vec::new());
+            DynamicImage::ImageLuma8(image).write_to(&mut out, ImageFormat::Png).unwrap();
+            files.push(out.into_inner());
+            labels.push(if lying || blurred { "lies" } else { "stands" });
+            if blurred {
+                odd.push(i);
+            }
+        }
+        let columns: [(&str, ArrayRef); 2] =
+            [("image", Arc::new(BinaryArray::from_iter_values(files))), ("label", Arc::new(StringArray::from(labels)))];
+        let (outcome, lines) = run(rule(), &RecordBatch::try_from_iter(columns).unwrap());
+        assert!(quarantined(&lines).is_empty());
+        assert_eq!(lines.iter().map(|l| l.0).collect::<Vec<u64>>(), odd, "{:?}", outcome.groups);
+        assert!(outcome.groups[0].key.contains("DCT band"), "{:?}", outcome.groups);
+    }
+
+    #[test]
+    fn the_floor_is_the_fewest_rows_that_pass_for_every_class() {
+        let (data, _) = data(false, false);
+        let floors = run(rule(), &data).0.floor;
+        assert_eq!(floors.len(), 2);
+        // 2^-27 is the first power of one half below a millionth over the 60 marks or so and two classes.
+        assert!(floors.iter().all(|f| f.rows.is_some_and(|n| (24..=32).contains(&n))), "{floors:?}");
     }
 
     #[test]

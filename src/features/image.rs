@@ -5,6 +5,7 @@
 //! dimensions are read before anything of their size is allocated, decoders run within limits, and a
 //! panic inside one is an answer about the image. Nothing here knows of labels or verdicts.
 
+pub mod bands;
 pub mod likeness;
 pub mod origin;
 pub mod patch;

@@ -2,7 +2,7 @@
 //! its end, and how coarsely its levels are cut. Two people rarely save pictures the same way, so that rows of
 //! one hand share such marks. Reads attacker-controlled bytes: every length is checked, nothing is unpacked.
 
-use super::Raster;
+use super::{Raster, bands};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -19,6 +19,8 @@ pub enum Kind {
     Value,
     /// A property of the picture, not of its file: honest pictures of one kind may share it.
     Pixels,
+    /// How sharp the picture is, in steps: what it shows is not independent of that.
+    Bands,
 }
 
 /// One property of a file.
@@ -63,6 +65,7 @@ pub fn marks(bytes: &[u8], raster: &Raster) -> Vec<Mark> {
     found.file(format!("{} x {} pixels", raster.width, raster.height));
     let mut all = found.0;
     all.extend(levels(raster).into_iter().map(|name| Mark::new(Kind::Pixels, name)));
+    all.extend(energies(raster).into_iter().map(|name| Mark::new(Kind::Bands, name)));
     all.sort_unstable();
     all.dedup();
     all
@@ -190,6 +193,18 @@ fn levels(raster: &Raster) -> Vec<String> {
     out.extend([4, 8, 16, 32, 64].iter().filter(|n| distinct <= **n).map(|n| format!("at most {n} levels")));
     if bits != 0 && bits.trailing_zeros() > 0 {
         out.push(format!("levels are multiples of {}", 1u32 << bits.trailing_zeros()));
+    }
+    out
+}
+
+/// The tails of the energy in the upper bands, from both sides.
+fn energies(raster: &Raster) -> Vec<String> {
+    let Some(shares) = bands::shares(raster) else { return Vec::new() };
+    let mut out = Vec::new();
+    for (share, band) in shares.into_iter().zip(["middle", "upper"]) {
+        let (most, least) = bands::octaves(share);
+        out.extend((1..=most).map(|k| format!("at most 1/{} of the energy in the {band} DCT band", 1u32 << k)));
+        out.extend((least.max(1)..=bands::OCTAVES).map(|k| format!("at least 1/{} of the energy in the {band} DCT band", 1u32 << k)));
     }
     out
 }
