@@ -554,8 +554,9 @@ struct Places {
     /// alike, 1 where each agrees in all contents or in none (Wright's fixation index, less what so
     /// few contents bring by chance).
     unity: f64,
-    /// Of what is lost at a place, on average, the share that would be lost at one whose minimum nothing undercuts.
-    edited: f64,
+    /// Of what is lost at a place, on average, the share that would be lost at one whose minimum nothing undercuts:
+    /// by all places, and by those of them that a variant of the frame has as well.
+    edited: [f64; 2],
 }
 
 impl Places {
@@ -569,21 +570,25 @@ impl Places {
         let all = agreement * (1.0 - agreement);
         let between = shares.iter().map(|s| (s - agreement).powi(2)).sum::<f64>() / MINIMA as f64;
         let unity = if all > 0.0 && n > 1.0 { (between / all - 1.0 / n) / (1.0 - 1.0 / n) } else { 0.0 };
-        let edited = if agreement < 1.0 { edits(&shares, core, n) / (1.0 - agreement) } else { 1.0 };
+        let edited = edits(&shares, core, n).map(|e| if agreement < 1.0 { e / (1.0 - agreement) } else { 1.0 });
         Places { unity, edited }
     }
 
-    fn is_form(&self) -> bool {
-        self.unity >= FORM && self.edited <= EDITED
+    fn is_form(&self, which: usize) -> bool {
+        self.unity >= FORM && self.edited[which] <= EDITED
     }
 }
 
 /// Copies of one row with random edits lose each of its word pairs about equally often. The fillings of a form share
 /// its frame always and the rest never, and a place of the frame is lost only where a filling's pair is smaller by
-/// chance: they have no original. Variants of a frame are each looked at for themselves: where a second minimum is
-/// frequent at a place, the contents that have it are one.
+/// chance: they have no original. If not all are one form, variants of a frame are each looked at for themselves: where a
+/// second minimum is frequent at a place, the contents that have it are one.
 fn is_form(members: &[&Kept], variants: usize) -> bool {
     let core = core(members);
+    let places = Places::of(members, &core);
+    if places.is_form(0) {
+        return true;
+    }
     let second = (0..MINIMA).filter_map(|i| {
         let mut column: Vec<u32> = members.iter().map(|k| k.signature.minima[i]).filter(|m| *m != core[i]).collect();
         column.sort_unstable();
@@ -595,14 +600,14 @@ fn is_form(members: &[&Kept], variants: usize) -> bool {
             let (one, rest): (Vec<&Kept>, Vec<&Kept>) = members.iter().partition(|k| k.signature.minima[i] == minimum);
             is_form(&one, variants / 2) && is_form(&rest, variants - variants / 2)
         }
-        _ => Places::of(members, &core).is_form(),
+        _ => places.is_form(1),
     }
 }
 
 /// How often a shared pair is itself edited away. A minimum `m` (of 1) stays with probability `(1 - edits) (1 - m)^foreign`
 /// where `foreign` pairs of a row's own compete with it: a line in logarithms, fitted to all places by weighted least squares,
 /// and again without the quarter of them that lie lowest under it, which a variant of the frame may not have.
-fn edits(shares: &[f64; MINIMA], core: &[u32; MINIMA], contents: f64) -> f64 {
+fn edits(shares: &[f64; MINIMA], core: &[u32; MINIMA], contents: f64) -> [f64; 2] {
     let half = 0.5 / contents.max(1.0);
     let point = |(share, minimum): (&f64, &u32)| {
         let x = (-f64::from(*minimum) / (f64::from(u32::MAX) + 1.0)).ln_1p();
@@ -613,11 +618,11 @@ fn edits(shares: &[f64; MINIMA], core: &[u32; MINIMA], contents: f64) -> f64 {
     let (intercept, slope) = line(&points);
     let all = 1.0 - intercept.exp();
     if contents < ROBUST {
-        return all;
+        return [all; 2];
     }
     let under = |p: &(f64, f64, f64)| (p.1 - intercept - slope * p.0) * p.2.sqrt();
     points.sort_by(|a, b| under(a).total_cmp(&under(b)));
-    all.min(1.0 - line(&points[MINIMA / 4..]).0.exp())
+    [all, all.min(1.0 - line(&points[MINIMA / 4..]).0.exp())]
 }
 
 /// Intercept and slope of weighted least squares over `(x, y, weight)`.
