@@ -2,6 +2,7 @@
 //! explain, all with one label.
 //!
 //! ```text
+//! round 0  of vectors, their centre
 //! round 1  count band keys in a sketch; count a sample of keys exactly (the corpus's own clusters)
 //! round 2  keep rows with two or more heavy bands, once per content, with their labels
 //!          (of up to 2^18 rows round 1 remembers all, and there is no second)
@@ -9,14 +10,19 @@
 //! judge    a row whose signature agrees with a cluster's core belongs to it
 //! ```
 
+use super::inputs::Inputs;
 use super::{text_columns, texts};
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Result, group_digits};
+use crate::features::image::Images;
+use crate::features::vectors::is_vector;
 use crate::rule::{Action, Built, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
-use crate::sketch::minhash::{BANDS, MINIMA, Signature, mix};
+use crate::sketch::minhash::{MINIMA, Signature, mix};
+use crate::sketch::rotation::Sums;
 use crate::stats::intervals::{Z95, wilson};
+use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,13 +38,20 @@ pub const FLOOD_ENTRY: Entry = Entry {
     meta: FLOOD,
     build: |context| {
         let texts = text_columns(context);
-        Ok(if texts.is_empty() {
-            Built::not_tested(
-                "no column holds text; in tables of few columns duplicates are natural, and there is no measure of near copies",
-            )
+        let holds = |column: &&str, fits: fn(&DataType) -> bool| context.schema.field_with_name(column).is_ok_and(|f| fits(f.data_type()));
+        let first = |role| context.roles.first(role);
+        let inputs = if !texts.is_empty() {
+            Inputs::Texts(texts)
+        } else if let Some(column) = first(Role::Image).filter(|c| holds(c, Images::fits)) {
+            Inputs::Image(column.to_owned())
+        } else if let Some(column) = first(Role::Embedding).filter(|c| holds(c, is_vector)) {
+            Inputs::Vectors(column.to_owned())
         } else {
-            Built::one(Flood { texts, label: context.roles.first(Role::Label).map(str::to_owned) })
-        })
+            return Ok(Built::not_tested(
+                "no column holds text, images or vectors; in tables of few columns duplicates are natural, and there is no measure of near copies",
+            ));
+        };
+        Ok(Built::one(Flood { inputs, label: first(Role::Label).map(str::to_owned) }))
     },
 };
 
@@ -47,13 +60,9 @@ const LEAST_ROWS: u64 = 12;
 /// Bands seen less often than this never make a cluster of that size: a band of two minima is
 /// shared by at least half of near copies that differ in one word of ten.
 const LEAST_BAND: u16 = 5;
-/// Agreeing minima (of 32) that make two rows near copies: similarity 3/8. Unrelated rows of a
-/// language agree in none or one.
-const NEAR: usize = 12;
 /// A core needs a gap: at most a tenth as many rows within this many minima below the agreement
-/// that makes a member as there are members. The agreement rises up to [`FARTHEST`] to find it.
+/// that makes a member as there are members. The agreement rises to find it.
 const RING: usize = 4;
-const FARTHEST: usize = 24;
 /// Clusters of that size that the corpus's own would foretell, at most. Honest families of forms on clean parts of
 /// six corpora reached 0.016; a flood of 35 copies in 6,900 sentences foretells 0.0002.
 const EXPECTED: f64 = 0.01;
@@ -85,12 +94,14 @@ const CLUSTERS: usize = 256;
 
 #[derive(Debug, Clone)]
 pub struct Flood {
-    pub(super) texts: Vec<String>,
+    pub(super) inputs: Inputs,
     pub(super) label: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Seen {
+    /// Of vectors, in a round before the first.
+    sums: Sums,
     rows: u64,
     /// Count-min of two rows of cells, saturating: round 1.
     cells: Vec<u16>,
@@ -127,15 +138,15 @@ fn has_room<V>(map: &BTreeMap<u64, V>, key: u64, limit: usize) -> bool {
 }
 
 impl Seen {
-    fn add(&mut self, s: &Signature) {
+    fn add(&mut self, inputs: &Inputs, s: &Signature) {
         let half = self.cells.len() / 2;
-        for band in 0..BANDS {
-            let key = s.band(band);
+        for band in 0..inputs.bands().0 {
+            let key = inputs.band(s, band);
             for cell in cells(key, half) {
                 self.cells[cell] = self.cells[cell].saturating_add(1);
             }
         }
-        let key = sample_key(s);
+        let key = sample_key(inputs, s);
         if has_room(&self.sample, key, SAMPLE) {
             *self.sample.entry(key).or_default() += 1;
             keep_smallest(&mut self.sample, SAMPLE);
@@ -156,13 +167,17 @@ fn cells(key: u64, half: usize) -> [usize; 2] {
     [key as usize & (half - 1), half + ((key >> 32) as usize & (half - 1))]
 }
 
-/// Three minima: near copies share it mostly, rows with common words never.
-fn sample_key(s: &Signature) -> u64 {
+/// Of texts three minima: near copies share it mostly, rows with common words never.
+fn sample_key(inputs: &Inputs, s: &Signature) -> u64 {
+    if !inputs.are_texts() {
+        return inputs.band(s, 0);
+    }
     mix(s.band(0) ^ u64::from(s.minima[2]).rotate_left(17))
 }
 
 impl State for Seen {
     fn merge(&mut self, other: Self) {
+        self.sums.merge(other.sums);
         self.rows += other.rows;
         for (a, b) in self.cells.iter_mut().zip(other.cells) {
             *a = a.saturating_add(b);
@@ -192,6 +207,8 @@ impl State for Seen {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Model {
+    /// Of vectors; nothing else is known after the round before the first.
+    centre: Vec<f32>,
     rows: u64,
     /// Between the rounds only.
     cells: Vec<u16>,
@@ -219,17 +236,19 @@ struct Cluster {
 }
 
 impl Model {
-    /// Whether two bands or more are as frequent as those of a flood.
-    fn is_heavy(&self, s: &Signature) -> bool {
+    /// Whether enough bands are as frequent as those of a flood.
+    fn is_heavy(&self, inputs: &Inputs, s: &Signature) -> bool {
         let half = self.cells.len() / 2;
-        let heavy = |band: &usize| cells(s.band(*band), half).into_iter().all(|c| self.cells[c] >= self.heavy);
-        (0..BANDS).filter(heavy).nth(1).is_some()
+        let heavy = |band: &usize| cells(inputs.band(s, *band), half).into_iter().all(|c| self.cells[c] >= self.heavy);
+        let (bands, wanted) = inputs.bands();
+        (0..bands).filter(heavy).nth(wanted - 1).is_some()
     }
 }
 
 impl Flood {
     fn learned(&self, before: &Model, kept: &BTreeMap<u64, Kept>) -> Model {
         Model {
+            centre: before.centre.clone(),
             rows: before.rows,
             heavy: before.heavy,
             names: before.names.clone(),
@@ -238,18 +257,37 @@ impl Flood {
             ..Model::default()
         }
     }
-    fn each(&self, batch: &Batch, mut f: impl FnMut(usize, &Signature, Option<&str>)) -> Result<()> {
+    fn each(&self, batch: &Batch, centre: &[f32], mut f: impl FnMut(usize, &Signature, Option<&str>)) -> Result<()> {
         let labels = self.label.as_deref().and_then(|n| batch.column(n)).map(label_text).transpose()?;
         let labels = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
-        let texts = texts(&self.texts, batch);
+        let label = |row| labels.as_ref().and_then(|l| l.get(row));
+        let Inputs::Texts(columns) = &self.inputs else {
+            self.inputs.each(batch, centre, |row, _, s, _| f(row, s, label(row)));
+            return Ok(());
+        };
+        let texts = texts(columns, batch);
         for row in 0..batch.rows() {
             let cells = texts.iter().map(|t| t.as_ref().and_then(|t| t.get(row)));
             if let Some(s) = Signature::of(cells) {
-                f(row, &s, labels.as_ref().and_then(|l| l.get(row)));
+                f(row, &s, label(row));
             }
         }
         Ok(())
     }
+    fn stage<'m>(&self, round: &Round<'m, Model>) -> Stage<'m> {
+        match round.model {
+            None if self.inputs.have_centre() => Stage::Centre,
+            None => Stage::Count(&[]),
+            Some(model) if model.rows == 0 => Stage::Count(&model.centre),
+            Some(model) => Stage::Keep(model),
+        }
+    }
+}
+
+enum Stage<'m> {
+    Centre,
+    Count(&'m [f32]),
+    Keep(&'m Model),
 }
 
 impl Rule for Flood {
@@ -258,61 +296,71 @@ impl Rule for Flood {
     type Model = Model;
 
     fn columns(&self) -> Vec<String> {
-        self.texts.iter().chain(&self.label).cloned().collect()
+        self.inputs.columns().into_iter().chain(self.label.clone()).collect()
     }
 
     fn start(&self, round: &Round<'_, Model>) -> Seen {
         // Half a cell per key up to a million rows; beyond that the threshold rises instead.
-        let half = (round.plan.rows.saturating_mul(BANDS as u64 / 2)).next_power_of_two().clamp(1 << 14, 1 << 23) as usize;
-        let cells = if round.number == 1 { vec![0; 2 * half] } else { Vec::new() };
-        Seen { rows: 0, cells, sample: BTreeMap::new(), names: BTreeMap::new(), all: Vec::new(), kept: BTreeMap::new() }
+        let keys = round.plan.rows.saturating_mul(self.inputs.bands().0 as u64);
+        let half = (keys / 2).next_power_of_two().clamp(1 << 14, 1 << 23) as usize;
+        let cells = if let Stage::Count(_) = self.stage(round) { vec![0; 2 * half] } else { Vec::new() };
+        let (sample, names, kept) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Seen { sums: Sums::default(), rows: 0, cells, sample, names, all: Vec::new(), kept }
     }
 
     fn observe(&self, round: &Round<'_, Model>, state: &mut Seen, batch: &Batch) -> Result<()> {
-        let Some(model) = round.model else {
-            state.rows += batch.rows() as u64;
-            return self.each(batch, |_, s, label| {
-                state.add(s);
-                if round.plan.rows <= ALL {
-                    state.all.push((*s, label.map_or(0, hash_label)));
-                }
-                if let Some(label) = label {
-                    let hash = hash_label(label);
-                    if has_room(&state.names, hash, LABELS) && !state.names.contains_key(&hash) {
-                        state.names.insert(hash, label.to_owned());
-                        keep_smallest(&mut state.names, LABELS);
-                    }
-                }
-            });
-        };
-        self.each(batch, |_, s, label| {
-            if model.is_heavy(s) {
-                state.keep(s, label.map_or(0, hash_label));
+        match self.stage(round) {
+            Stage::Centre => {
+                self.inputs.sum(batch, &mut state.sums);
+                Ok(())
             }
-        })
+            Stage::Count(centre) => {
+                state.rows += batch.rows() as u64;
+                self.each(batch, centre, |_, s, label| {
+                    state.add(&self.inputs, s);
+                    if round.plan.rows <= ALL {
+                        state.all.push((*s, label.map_or(0, hash_label)));
+                    }
+                    if let Some(label) = label {
+                        let hash = hash_label(label);
+                        if has_room(&state.names, hash, LABELS) && !state.names.contains_key(&hash) {
+                            state.names.insert(hash, label.to_owned());
+                            keep_smallest(&mut state.names, LABELS);
+                        }
+                    }
+                })
+            }
+            Stage::Keep(model) => self.each(batch, &model.centre, |_, s, label| {
+                if model.is_heavy(&self.inputs, s) {
+                    state.keep(s, label.map_or(0, hash_label));
+                }
+            }),
+        }
     }
 
     fn finish(&self, round: &Round<'_, Model>, mut state: Seen) -> Result<Step<Model>> {
-        let Some(before) = round.model else {
-            let (sample, names) = (std::mem::take(&mut state.sample), std::mem::take(&mut state.names));
-            let mut model = Model { rows: state.rows, sample, names, ..Model::default() };
-            model.heavy = heavy(&state.cells[..state.cells.len() / 2]);
-            let tail = Tail::without(&model.sample, &BTreeSet::new());
-            model.floor = (LEAST_ROWS.max(u64::from(model.heavy))..100_000).find(|&n| tail.expected(n) <= EXPECTED);
-            if state.cells.iter().all(|&c| c < model.heavy) {
-                model.sample = BTreeMap::new();
-                return Ok(Step::Done(model));
-            }
-            model.cells = std::mem::take(&mut state.cells);
-            if round.plan.rows > ALL {
-                return Ok(Step::Again(model));
-            }
-            for (s, label) in std::mem::take(&mut state.all).into_iter().filter(|(s, _)| model.is_heavy(s)) {
-                state.keep(&s, label);
-            }
-            return Ok(Step::Done(self.learned(&model, &state.kept)));
+        let centre = match self.stage(round) {
+            Stage::Centre => return Ok(Step::Again(Model { centre: state.sums.centre(), ..Model::default() })),
+            Stage::Keep(before) => return Ok(Step::Done(self.learned(before, &state.kept))),
+            Stage::Count(centre) => centre.to_vec(),
         };
-        Ok(Step::Done(self.learned(before, &state.kept)))
+        let (sample, names) = (std::mem::take(&mut state.sample), std::mem::take(&mut state.names));
+        let mut model = Model { centre, rows: state.rows, sample, names, ..Model::default() };
+        model.heavy = heavy(&state.cells[..state.cells.len() / 2]);
+        let tail = Tail::without(&model.sample, &BTreeSet::new());
+        model.floor = (LEAST_ROWS.max(u64::from(model.heavy))..100_000).find(|&n| tail.expected(n) <= EXPECTED);
+        if state.rows == 0 || state.cells.iter().all(|&c| c < model.heavy) {
+            model.sample = BTreeMap::new();
+            return Ok(Step::Done(model));
+        }
+        model.cells = std::mem::take(&mut state.cells);
+        if round.plan.rows > ALL {
+            return Ok(Step::Again(model));
+        }
+        for (s, label) in std::mem::take(&mut state.all).into_iter().filter(|(s, _)| model.is_heavy(&self.inputs, s)) {
+            state.keep(&s, label);
+        }
+        Ok(Step::Done(self.learned(&model, &state.kept)))
     }
 
     fn outcome(&self, model: &Model) -> Outcome {
@@ -322,7 +370,7 @@ impl Rule for Flood {
         }
         outcome.tested = model.rows;
         outcome.failing = model.clusters.iter().map(|c| c.rows).sum();
-        outcome.columns = self.texts.clone();
+        outcome.columns = self.inputs.columns();
         outcome.message = match model.clusters.len() {
             0 => "no cluster of near copies stands out from the corpus's own".to_owned(),
             n => format!("{} of near copies", crate::error::plural(n, "cluster")),
@@ -364,7 +412,7 @@ impl Rule for Flood {
             }
         }
         let mut votes = vec![0usize; model.clusters.len()];
-        self.each(batch, |row, s, label| {
+        self.each(batch, &model.centre, |row, s, label| {
             votes.fill(0);
             for (i, &m) in s.minima.iter().enumerate() {
                 for &c in index.get(&(i, m)).into_iter().flatten() {
@@ -457,7 +505,8 @@ impl Flood {
             Some((&last, _)) if kept.len() >= KEPT => (last as f64 / u64::MAX as f64).max(f64::MIN_POSITIVE),
             _ => 1.0,
         };
-        let mut clusters: Vec<Cluster> = gather(&rows).iter().filter_map(|cluster| self.weigh(cluster, share, before)).collect();
+        let mut clusters: Vec<Cluster> =
+            gather(&rows, &self.inputs).iter().filter_map(|cluster| self.weigh(cluster, share, before)).collect();
         clusters.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.core.cmp(&b.core)));
         clusters.truncate(CLUSTERS);
         clusters
@@ -475,7 +524,7 @@ impl Flood {
         if seen < LEAST_ROWS {
             return None;
         }
-        let own: BTreeSet<u64> = members.iter().map(|k| sample_key(&k.signature)).collect();
+        let own: BTreeSet<u64> = members.iter().map(|k| sample_key(&self.inputs, &k.signature)).collect();
         let expected = Tail::without(&before.sample, &own).expected(rows);
         if expected > EXPECTED {
             return None;
@@ -496,8 +545,11 @@ impl Flood {
         } else if purity < PURITY {
             reasons.push("the copies do not agree on a label".to_owned());
         }
+        if !self.inputs.are_texts() {
+            reasons.push("it may be one scene or one source, which comes in many rows by nature".to_owned());
+        }
         // A frame with a few fillings only, each of them frequent, is several floods at once.
-        if is_form(members, VARIANTS) && members.len() as u64 >= LEAST_ROWS && 2 * members.len() as u64 >= seen {
+        if self.inputs.are_texts() && is_form(members, VARIANTS) && members.len() as u64 >= LEAST_ROWS && 2 * members.len() as u64 >= seen {
             reasons
                 .push("the copies share a frame and differ in the same places, as a filled-in form does: they have no original".to_owned());
         }
@@ -511,9 +563,11 @@ impl Flood {
         Some(Cluster {
             key: format!("near copies {:08x}", identity as u32),
             message: format!(
-                "{} near copies of one row in {} wordings{with}; the corpus's other clusters foretell {expected:.2} of that size",
+                "{} near copies of one {} in {} {}{with}; the corpus's other clusters foretell {expected:.2} of that size",
                 group_digits(seen),
-                group_digits(contents)
+                if self.inputs.are_texts() { "row" } else { self.inputs.name() },
+                group_digits(contents),
+                if self.inputs.are_texts() { "wordings" } else { "versions" },
             ),
             core: *core,
             near: *near,
@@ -645,12 +699,13 @@ struct Gathered<'a> {
 /// Clusters, each grown from the rows of one band, most frequent band first. Growing from a core
 /// rather than joining pairs keeps chains of faint resemblance apart; and only a core with a gap
 /// around it is one: in a corpus of few words everything resembles everything a little.
-fn gather<'a>(rows: &[&'a Kept]) -> Vec<Gathered<'a>> {
+fn gather<'a>(rows: &[&'a Kept], inputs: &Inputs) -> Vec<Gathered<'a>> {
+    let (nearest, farthest) = inputs.flood();
     let mut buckets: Vec<(u64, u64, Vec<usize>)> = Vec::new();
     let mut keys: Vec<(u64, usize)> = Vec::with_capacity(rows.len());
-    for band in 0..BANDS {
+    for band in 0..inputs.bands().0 {
         keys.clear();
-        keys.extend(rows.iter().enumerate().map(|(i, k)| (k.signature.band(band), i)));
+        keys.extend(rows.iter().enumerate().map(|(i, k)| (inputs.band(&k.signature, band), i)));
         keys.sort_unstable();
         for bucket in keys.chunk_by(|a, b| a.0 == b.0) {
             let weight: u64 = bucket.iter().map(|&(_, i)| rows[i].rows()).sum();
@@ -669,7 +724,7 @@ fn gather<'a>(rows: &[&'a Kept]) -> Vec<Gathered<'a>> {
         }
         // Rows that share no more than this band are strangers with the same common words.
         let first = core(&members);
-        let alike = members.iter().filter(|k| k.signature.agreement(&first) >= NEAR).count();
+        let alike = members.iter().filter(|k| k.signature.agreement(&first) >= nearest).count();
         if 2 * alike < members.len() {
             continue;
         }
@@ -678,7 +733,7 @@ fn gather<'a>(rows: &[&'a Kept]) -> Vec<Gathered<'a>> {
             break;
         }
         // A second look lets the rows that the band missed have their say on the core.
-        members = (0..rows.len()).filter(|&i| !taken[i] && rows[i].signature.agreement(&first) >= NEAR).map(|i| rows[i]).collect();
+        members = (0..rows.len()).filter(|&i| !taken[i] && rows[i].signature.agreement(&first) >= nearest).map(|i| rows[i]).collect();
         let core = core(&members);
         let agreement = |i: usize| rows[i].signature.agreement(&core);
         let mut histogram = [0u64; MINIMA + 1];
@@ -690,7 +745,7 @@ fn gather<'a>(rows: &[&'a Kept]) -> Vec<Gathered<'a>> {
             let ring: u64 = histogram[*near - RING..*near].iter().sum();
             inside >= LEAST_ROWS && ring * 10 <= inside
         };
-        let Some(near) = (NEAR..=FARTHEST).find(gap) else { continue };
+        let Some(near) = (nearest..=farthest).find(gap) else { continue };
         let inside: Vec<usize> = (0..rows.len()).filter(|&i| !taken[i] && agreement(i) >= near).collect();
         for &i in &inside {
             taken[i] = true;

@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::features::image::for_each;
 use crate::features::image::likeness::likeness;
 use crate::features::vectors::{Vectors, folded, has_direction};
-use crate::sketch::minhash::{MINIMA, Signature, mix};
+use crate::sketch::minhash::{BANDS, MINIMA, Signature, mix};
 use crate::sketch::rotation::{self, Sums};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -15,6 +15,11 @@ const LEAST_WORDS: u32 = 8;
 /// Places of 32 that agree between near copies. Of texts: similarity 3/4, one or two words in twenty. Of pictures: an angle
 /// of 11 degrees; and of vectors 4, since rows of few columns come close to one another by nature.
 const NEAR: [usize; 3] = [24, 22, 28];
+/// Places that agree between rows of one flood, at least, and that are asked at most. Of texts: similarity 3/8; unrelated texts of a
+/// language agree in none or one. Of pictures and vectors 22 (11 degrees) to 29: honest ones at 30 degrees agree in eleven.
+const OF_A_FLOOD: [(usize, usize); 2] = [(12, 24), (22, 29)];
+/// Places in a band of pictures and vectors: those at 4 degrees share one in three, strangers at 60 degrees none.
+const WIDE: usize = 8;
 /// Wider vectors are folded.
 const WIDTH: usize = 512;
 
@@ -45,11 +50,28 @@ impl Inputs {
             Inputs::Vectors(_) => vectors,
         }
     }
+    /// Agreement that makes rows members of one flood, at least, and asked at most.
+    pub fn flood(&self) -> (usize, usize) {
+        OF_A_FLOOD[usize::from(!self.are_texts())]
+    }
+    pub fn are_texts(&self) -> bool {
+        matches!(self, Inputs::Texts(_))
+    }
+    /// Bands in which members of a flood are looked for, and how many of them must be frequent.
+    pub fn bands(&self) -> (usize, usize) {
+        if self.are_texts() { (BANDS, 2) } else { (MINIMA / WIDE, 1) }
+    }
+    pub fn band(&self, s: &Signature, i: usize) -> u64 {
+        if self.are_texts() {
+            return s.band(i);
+        }
+        s.minima[i * WIDE..(i + 1) * WIDE].iter().fold(i as u64, |h, &m| mix(h ^ u64::from(m)))
+    }
     /// What near copies nearly always share, and strangers nearly never, where one band is not enough: pictures and vectors share
     /// a few of their places with many.
     pub fn halves(&self, s: &Signature) -> Option<[u64; 2]> {
         let half = |i: usize| s.minima[i * MINIMA / 2..][..MINIMA / 2].iter().fold(i as u64, |h, &m| mix(h ^ u64::from(m)));
-        (!matches!(self, Inputs::Texts(_))).then(|| [half(0), half(1)])
+        (!self.are_texts()).then(|| [half(0), half(1)])
     }
     /// What rows of the same input are called, for a person.
     pub fn name(&self) -> &'static str {

@@ -1,11 +1,11 @@
 use super::conflict::Kind;
 use super::*;
-use crate::detectors::harness::{Dice, quarantined, run, run_planned, run_split, sentence, table};
+use crate::detectors::harness::{Dice, Line, quarantined, run, run_planned, run_split, sentence, table};
 use crate::rule::{Action, DynRule};
 use arrow::array::RecordBatch;
 
 fn flood() -> Box<dyn DynRule> {
-    Box::new(Flood { texts: vec!["text".into()], label: Some("mood".into()) })
+    Box::new(Flood { inputs: inputs::Inputs::Texts(vec!["text".into()]), label: Some("mood".into()) })
 }
 fn conflicts() -> Box<dyn DynRule> {
     Box::new(Conflicts { kind: Kind::Text { columns: vec!["text".into()], label: "mood".into() } })
@@ -182,7 +182,7 @@ fn copies_of_many_labels_are_for_review() {
 fn without_labels_a_flood_is_for_review() {
     let mut rows = Rows::honest(2000, 3);
     flooded(&mut rows, 50, 1, "glad");
-    let rule = Flood { texts: vec!["text".into()], label: None };
+    let rule = Flood { inputs: inputs::Inputs::Texts(vec!["text".into()]), label: None };
     let (_, lines) = run(Box::new(rule), &rows.data());
     assert!(quarantined(&lines).is_empty() && lines.len() >= 48);
 }
@@ -439,4 +439,55 @@ fn the_same_picture_or_vector_under_two_labels_is_listed_by_the_exact_rule() {
     let data = RecordBatch::try_from_iter([("thing", column), ("mood", labels)]).unwrap();
     let kind = Kind::Vector { column: "thing".into(), label: "mood".into() };
     assert_eq!(found(Box::new(Conflicts { kind }), &data), [4, 20]);
+}
+
+/// 600 strangers in two classes, and `copies` of one thing that all have one label.
+fn flooded_things(inputs: inputs::Inputs, copies: usize, make: impl Fn(&[(u64, u64)]) -> arrow::array::ArrayRef) -> (Vec<Line>, Vec<u64>) {
+    let mut rows: Vec<(u64, u64)> = (0..600).map(|n| (n, 0)).collect();
+    rows.extend((1..=copies as u64).map(|version| (7000, version)));
+    let labels: Vec<&str> = rows.iter().map(|(n, _)| if *n >= 7000 || n % 2 == 0 { "glad" } else { "sad" }).collect();
+    let labels: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(labels));
+    let data = RecordBatch::try_from_iter([("thing", make(&rows)), ("mood", labels)]).unwrap();
+    let rule = || Box::new(Flood { inputs: inputs.clone(), label: Some("mood".into()) });
+    let lines = run(rule(), &data).1;
+    for (threads, shard, batch) in [(1, 1000, 9), (3, 111, 50)] {
+        assert_eq!(run_split(rule(), &data, threads, shard, batch).1, lines);
+    }
+    (lines, (600..600 + copies as u64).collect())
+}
+
+#[test]
+fn a_flood_of_vectors_or_pictures_is_for_review() {
+    let noise = |dice: &mut Dice| (0..4).map(|_| dice.roll(1000) as f32 / 1000.0).sum::<f32>() - 2.0;
+    let vectors = |rows: &[(u64, u64)]| -> arrow::array::ArrayRef {
+        let rows = rows.iter().map(|(n, version)| {
+            let (mut dice, mut other) = (Dice::new(*n), Dice::new(n + 31 * version));
+            Some((0..96).map(|_| Some(4.0 + noise(&mut dice) + 0.02 * noise(&mut other))).collect::<Vec<_>>())
+        });
+        std::sync::Arc::new(arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Float32Type, _, _>(rows))
+    };
+    let pictures = |rows: &[(u64, u64)]| -> arrow::array::ArrayRef {
+        let files = rows.iter().map(|(n, version)| {
+            let (mut dice, mut other) = (Dice::new(*n), Dice::new(n + 31 * version));
+            let corners: Vec<f32> = (0..25).map(|_| dice.roll(200) as f32 + 20.0).collect();
+            let picture = image::GrayImage::from_fn(32, 32, |x, y| {
+                image::Luma([(corners[(x / 7 + y / 7 * 5) as usize] + 2.0 * noise(&mut other)) as u8])
+            });
+            let mut out = std::io::Cursor::new(Vec::new());
+            image::DynamicImage::ImageLuma8(picture).write_to(&mut out, image::ImageFormat::Png).unwrap();
+            out.into_inner()
+        });
+        std::sync::Arc::new(arrow::array::BinaryArray::from_iter_values(files.collect::<Vec<_>>()))
+    };
+    for copies in [0, 11, 25] {
+        let found = [
+            flooded_things(inputs::Inputs::Vectors("thing".into()), copies, vectors),
+            flooded_things(inputs::Inputs::Image("thing".into()), copies, pictures),
+        ];
+        for (lines, planted) in found {
+            assert!(lines.iter().all(|l| l.1 == Action::Review));
+            let rows: Vec<u64> = lines.iter().map(|l| l.0).collect();
+            assert_eq!(rows, if copies >= 12 { planted } else { Vec::new() });
+        }
+    }
 }
