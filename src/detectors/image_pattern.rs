@@ -24,7 +24,7 @@ use crate::error::{Result, group_digits};
 use crate::features::image::residual::{Residuals, Scale};
 use crate::features::image::views::{Grid, LEAST as LEAST_SIDE, Planes};
 use crate::features::image::{Raster, for_each};
-use crate::rule::{Action, Built, Entry, Findings, Group, Meta, Outcome, Picture, Round, Rule, State, Status, Step};
+use crate::rule::{Action, Built, Entry, Findings, Floor, Group, Meta, Outcome, Picture, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::mix;
 use decide::Finding;
 use serde::{Deserialize, Serialize};
@@ -194,6 +194,7 @@ impl Rule for ImagePattern {
             o.message.push_str(&format!("; {} classes have under {} images and were not looked at", model.small, decide::CLASS));
         }
         o.groups = model.findings.iter().enumerate().map(|(i, f)| self.group(model, i, f)).collect();
+        o.floor = model.classes.list.iter().map(|c| floor(&c.name, c.rows, model.classes.list.len())).collect();
         o
     }
 
@@ -291,6 +292,23 @@ fn key(model: &PatternModel, at: usize, f: &Finding) -> String {
     let kind = if f.wave.is_some() { "wave" } else { "pattern" };
     let nth = model.findings[..at].iter().filter(|g| g.class == f.class && g.wave.is_some() == f.wave.is_some()).count();
     if nth == 0 { format!("{kind} in {name}") } else { format!("{kind} {} in {name}", nth + 1) }
+}
+
+/// Images of a sample that were given a pattern, from which on it is found as a rule. With noise or another image blended at 8% to
+/// 15%, or a wave of 12 to 20 levels, in photographs, clothes and digits of ten classes, 12 images were found in 43 of 60
+/// trials, 30 in 52 of 60, 40 in 153 of 160.
+const FLOOR: f64 = 40.0;
+
+fn floor(class: &str, rows: u64, classes: usize) -> Floor {
+    let family = "pattern over the whole picture".to_owned();
+    let sampled = rows.min(sampled_per_class(classes) as u64);
+    let (rows, reason) = if sampled < decide::CLASS as u64 {
+        (None, Some(format!("{} images are too few to know the class by", group_digits(rows))))
+    } else {
+        let blended = "blended at 8% or more, or a wave of 12 levels, where what pictures show tells the classes";
+        (Some((FLOOR * rows as f64 / sampled as f64).ceil() as u64), Some(blended.to_owned()))
+    };
+    Floor { family, class: Some(class.to_owned()), rows, reason }
 }
 
 impl ImagePattern {

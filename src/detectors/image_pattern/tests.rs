@@ -135,6 +135,15 @@ fn no_split_and_no_thread_changes_anything() {
 }
 
 #[test]
+fn the_floor_grows_with_what_the_sample_leaves_out() {
+    assert_eq!((floor("a", 400, 10).rows, floor("a", 39, 10).rows), (Some(40), None));
+    let sampled = sampled_per_class(10) as u64;
+    assert_eq!(floor("a", 3 * sampled, 10).rows, Some(120));
+    let stated = run(rule(), &table(&pictures(5, 500))).0.floor;
+    assert!(stated.len() > 1 && stated.iter().all(|f| f.class.is_some() && f.rows == Some(40)), "{stated:?}");
+}
+
+#[test]
 fn few_or_tiny_images_are_an_answer() {
     let few = run(rule(), &table(&pictures(9, 30))).0;
     assert!(matches!(few.status, Status::NotTested(_)), "{few:?}");

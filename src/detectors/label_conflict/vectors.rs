@@ -398,7 +398,9 @@ mod tests {
         model.classes = labels.classes("label").unwrap();
         let mut sample = BottomK::new(REFERENCE);
         let rule = VectorConflict { column: "x".into(), label: "label".into() };
-        visit(&rule, &model, &batch, |_, class, hash, x| drop(sample.entry(hash, || (class, x.to_vec()))));
+        visit(&rule, &model, &batch, |_, class, hash, x| {
+            sample.entry(hash, || (class, x.to_vec()));
+        });
         model.learn(&sample);
         let (hash, _, x) = model.reference[0].clone();
         let (without, with) = (model.neighbours(hash, &x), model.neighbours(hash ^ 1, &x));
