@@ -300,7 +300,7 @@ fn key(model: &PatternModel, at: usize, f: &Finding) -> String {
 const FLOOR: f64 = 40.0;
 
 fn floor(class: &str, rows: u64, classes: usize) -> Floor {
-    let family = "pattern over the whole picture".to_owned();
+    let family = "faint pattern".to_owned();
     let sampled = rows.min(sampled_per_class(classes) as u64);
     let (rows, reason) = if sampled < decide::CLASS as u64 {
         (None, Some(format!("{} images are too few to know the class by", group_digits(rows))))

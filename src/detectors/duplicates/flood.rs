@@ -391,11 +391,13 @@ impl Rule for Flood {
                 reasons: c.reasons.clone(),
             })
             .collect();
-        let reason = Some(match model.floor {
+        let rows = model.floor.filter(|_| self.inputs.are_texts());
+        let reason = Some(match rows {
+            _ if !self.inputs.are_texts() => "near copies of pictures and vectors are listed for review only".to_owned(),
             None => "the corpus's own clusters of near copies are as large as any flood".to_owned(),
             Some(_) => "near copies with one label, given the corpus's own clusters".to_owned(),
         });
-        outcome.floor = vec![Floor { family: "near copies".to_owned(), class: None, rows: model.floor, reason }];
+        outcome.floor = vec![Floor { family: "near copies".to_owned(), class: None, rows, reason }];
         outcome
     }
 

@@ -449,7 +449,8 @@ fn flooded_things(inputs: inputs::Inputs, copies: usize, make: impl Fn(&[(u64, u
     let labels: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(labels));
     let data = RecordBatch::try_from_iter([("thing", make(&rows)), ("mood", labels)]).unwrap();
     let rule = || Box::new(Flood { inputs: inputs.clone(), label: Some("mood".into()) });
-    let lines = run(rule(), &data).1;
+    let (outcome, lines) = run(rule(), &data);
+    assert!(outcome.floor.iter().all(|f| f.rows.is_none() && f.reason.is_some()));
     for (threads, shard, batch) in [(1, 1000, 9), (3, 111, 50)] {
         assert_eq!(run_split(rule(), &data, threads, shard, batch).1, lines);
     }
