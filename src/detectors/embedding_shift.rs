@@ -23,14 +23,13 @@ use crate::contract::Role;
 use crate::detectors::trigger_table::sketch::BottomK;
 use crate::error::{Diagnostic, Result};
 use crate::features::table::{NULL, codes, mix};
-use crate::features::vectors::{Vectors, folded, has_direction, is_vector};
+use crate::features::vectors::{Vectors, folded, has_direction, hash, is_vector};
 use crate::rule::{Action, Built, Context, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, Status, Step};
 use crate::stats::dense::dot;
 use linear::{Rows, scatter};
 use search::{Class, GROUP, LEAST, Shift};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub const META: Meta = Meta {
     code: "P180",
@@ -151,8 +150,7 @@ fn visit(rule: &EmbeddingShift, model: &ShiftModel, batch: &Batch, mut f: impl F
     for (row, code) in codes(labels.as_ref()).into_iter().enumerate() {
         let Ok(class) = model.classes.binary_search_by_key(&code, |c| c.0) else { continue };
         let Some(x) = vectors.row(row).filter(|x| x.len() == model.width && has_direction(x)) else { continue };
-        let bytes: Vec<u8> = x.iter().flat_map(|v| v.to_le_bytes()).collect();
-        f(row, class, xxh3_64_with_seed(&bytes, model.seed), folded(x, WIDTH, model.seed));
+        f(row, class, hash(x, model.seed), folded(x, WIDTH, model.seed));
     }
 }
 

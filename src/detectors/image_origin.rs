@@ -187,7 +187,7 @@ impl Rule for ImageOrigin {
                     }
                     let content = mix(raster.content());
                     for mark in found {
-                        let fresh = || Counted { name: mark.name.clone(), kind: mark.kind, rows: 0, labels: BTreeMap::new() };
+                        let fresh = || Counted { name: mark.name.to_string(), kind: mark.kind, rows: 0, labels: BTreeMap::new() };
                         if let Some(counted) = marks.entry(mark.key, fresh) {
                             counted.rows += 1;
                             let own = counted.labels.entry(codes[row]).or_default();

@@ -124,6 +124,22 @@ fn build(context: &Context<'_>) -> std::result::Result<Built, Vec<crate::error::
     Ok(built)
 }
 
+/// A reading list: nothing that its rows share, and no chance to state.
+fn group(key: String, rows: u64, message: String, reason: &str) -> Group {
+    Group {
+        key,
+        action: Action::Review,
+        score: 0.5,
+        rows,
+        with_label: rows,
+        label: None,
+        statistic: rows as f64,
+        q_value: 1.0,
+        message,
+        reasons: vec![reason.to_owned()],
+    }
+}
+
 /// Lone errors are no poisoning that a floor could be promised for.
 fn floor() -> Floor {
     let reason = Some("lone errors are listed for review only".into());
@@ -298,18 +314,9 @@ impl ConflictModel {
     fn group(&self) -> Option<Group> {
         self.cut?;
         let about = if self.learned < self.rows { "about " } else { "" };
-        Some(Group {
-            key: GROUP.into(),
-            action: Action::Review,
-            score: 0.5,
-            rows: self.listed,
-            with_label: self.listed,
-            label: None,
-            statistic: self.listed as f64,
-            q_value: 1.0,
-            message: format!("the words of {about}{} argue strongly for another label", plural(self.listed as usize, "row")),
-            reasons: vec!["each stands alone: a wrong label, or a text that says it in other ways than single words".into()],
-        })
+        let message = format!("the words of {about}{} argue strongly for another label", plural(self.listed as usize, "row"));
+        let reason = "each stands alone: a wrong label, or a text that says it in other ways than single words";
+        Some(group(GROUP.into(), self.listed, message, reason))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::features::table::mix;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Float32Type};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Whether a column of this type holds vectors.
 pub fn is_vector(t: &DataType) -> bool {
@@ -66,6 +67,12 @@ fn cut(values: &ArrayRef, offsets: impl Iterator<Item = usize>) -> (ArrayRef, Ve
 /// Finite, and not all zero: something that has a direction.
 pub fn has_direction(x: &[f32]) -> bool {
     x.iter().all(|v| v.is_finite()) && x.iter().any(|v| *v != 0.0)
+}
+
+/// Of the numbers, bit by bit.
+pub fn hash(x: &[f32], seed: u64) -> u64 {
+    let bytes: Vec<u8> = x.iter().flat_map(|v| v.to_le_bytes()).collect();
+    xxh3_64_with_seed(&bytes, seed)
 }
 
 /// The vector itself, or its count sketch (Charikar, Chen & Farach-Colton 2002) of `width` cells.

@@ -14,12 +14,10 @@ use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Error, Result, group_digits};
-use crate::features::image::{Images, for_each};
-use crate::features::vectors::is_vector;
+use crate::features::image::for_each;
 use crate::rule::{Action, Built, DynRule, Entry, Findings, Group, Meta, Outcome, Round, Rule, Severity, State, Status, Step};
 use crate::sketch::minhash::mix;
 use arrow::array::ArrayRef;
-use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,31 +34,30 @@ pub const CONFLICT: Meta = Meta {
 pub const CONFLICT_ENTRY: Entry = Entry {
     meta: CONFLICT,
     build: |context| {
-        let text = text_columns(context);
         let role = |r: Role| context.roles.first(r).map(str::to_owned);
         let kind = match (role(Role::Label), role(Role::Chosen), role(Role::Rejected)) {
-            (Some(label), _, _) if !text.is_empty() => Kind::Text { columns: text, label },
-            (Some(label), _, _) => {
-                let features: Vec<String> = context.roles.all(Role::Feature).map(str::to_owned).collect();
-                let holds =
-                    |column: &str, fits: fn(&DataType) -> bool| context.schema.field_with_name(column).is_ok_and(|f| fits(f.data_type()));
-                match (role(Role::Image), role(Role::Embedding)) {
-                    (Some(column), _) if holds(&column, Images::fits) => Kind::Image { column, label },
-                    (_, Some(column)) if holds(&column, is_vector) => Kind::Vector { column, label },
-                    (None, None) if !features.is_empty() => Kind::Table { columns: features, label },
-                    _ => return Ok(Built::not_tested("there are no texts, images, vectors or table of features to compare")),
+            (Some(label), _, _) => match Inputs::of(context) {
+                Some(inputs) => Kind::Input { inputs, label },
+                None => {
+                    let features: Vec<String> = context.roles.all(Role::Feature).map(str::to_owned).collect();
+                    if features.is_empty() || role(Role::Image).is_some() || role(Role::Embedding).is_some() {
+                        return Ok(Built::not_tested("there are no texts, images, vectors or table of features to compare"));
+                    }
+                    Kind::Table { columns: features, label }
                 }
-            }
-            (None, Some(chosen), Some(rejected)) if text.contains(&chosen) && text.contains(&rejected) => {
+            },
+            (None, Some(chosen), Some(rejected)) => {
+                let text = text_columns(context);
+                if !text.contains(&chosen) || !text.contains(&rejected) {
+                    return Ok(Built::not_tested(NOTHING_TO_DISAGREE));
+                }
                 let prompts = text.into_iter().filter(|c| *c != chosen && *c != rejected).collect();
                 Kind::Pairs { prompts, chosen, rejected }
             }
-            _ => return Ok(Built::not_tested("no column has the role label, and there are no pairs of answers")),
+            _ => return Ok(Built::not_tested(NOTHING_TO_DISAGREE)),
         };
         let near = match &kind {
-            Kind::Text { columns, label } => Some(NearConflicts { inputs: Inputs::Texts(columns.clone()), label: label.clone() }),
-            Kind::Image { column, label } => Some(NearConflicts { inputs: Inputs::Image(column.clone()), label: label.clone() }),
-            Kind::Vector { column, label } => Some(NearConflicts { inputs: Inputs::Vectors(column.clone()), label: label.clone() }),
+            Kind::Input { inputs, label } => Some(NearConflicts { inputs: inputs.clone(), label: label.clone() }),
             Kind::Table { .. } | Kind::Pairs { .. } => None,
         };
         let mut built = Built::one(Conflicts { kind });
@@ -69,6 +66,7 @@ pub const CONFLICT_ENTRY: Entry = Entry {
     },
 };
 
+const NOTHING_TO_DISAGREE: &str = "no column has the role label, and there are no pairs of answers";
 /// Contents with two labels that are kept, those of smallest hash.
 const KEPT: usize = 1 << 18;
 /// A label column with more distinct values is a number to predict or free text.
@@ -84,20 +82,12 @@ const SHOWN: usize = 60;
 
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
-    Text {
-        columns: Vec<String>,
+    Input {
+        inputs: Inputs,
         label: String,
     },
     Table {
         columns: Vec<String>,
-        label: String,
-    },
-    Image {
-        column: String,
-        label: String,
-    },
-    Vector {
-        column: String,
         label: String,
     },
     /// The same two answers, preferred one way and the other.
@@ -111,7 +101,7 @@ pub(super) enum Kind {
 impl Kind {
     fn label(&self) -> Option<&str> {
         match self {
-            Kind::Text { label, .. } | Kind::Table { label, .. } | Kind::Image { label, .. } | Kind::Vector { label, .. } => Some(label),
+            Kind::Input { label, .. } | Kind::Table { label, .. } => Some(label),
             Kind::Pairs { .. } => None,
         }
     }
@@ -229,7 +219,7 @@ impl Conflicts {
         let labels = labels.as_ref().and_then(|a| Text::of(a.as_ref()));
         let label = |row: usize| labels.as_ref().and_then(|l| l.get(row));
         match &self.kind {
-            Kind::Text { columns, .. } => {
+            Kind::Input { inputs: Inputs::Texts(columns), .. } => {
                 let texts = texts(columns, batch);
                 for row in 0..batch.rows() {
                     let Some(name) = label(row) else { continue };
@@ -257,12 +247,12 @@ impl Conflicts {
                     }
                 }
             }
-            Kind::Image { column, .. } => for_each(batch, column, |row, image| {
+            Kind::Input { inputs: Inputs::Image(column), .. } => for_each(batch, column, |row, image| {
                 if let (Some(Ok(raster)), Some(name)) = (image, label(row)) {
                     f(row, raster.content(), hash_label(name), name, "");
                 }
             }),
-            Kind::Vector { column, .. } => each_vector(batch, column, |row, x| {
+            Kind::Input { inputs: Inputs::Vectors(column), .. } => each_vector(batch, column, |row, x| {
                 if let Some(name) = label(row) {
                     f(row, content(x), hash_label(name), name, "");
                 }
@@ -315,8 +305,8 @@ impl Rule for Conflicts {
 
     fn columns(&self) -> Vec<String> {
         match &self.kind {
-            Kind::Text { columns, label } | Kind::Table { columns, label } => columns.iter().chain([label]).cloned().collect(),
-            Kind::Image { column, label } | Kind::Vector { column, label } => vec![column.clone(), label.clone()],
+            Kind::Input { inputs, label } => inputs.columns().into_iter().chain([label.clone()]).collect(),
+            Kind::Table { columns, label } => columns.iter().chain([label]).cloned().collect(),
             Kind::Pairs { prompts, chosen, rejected } => prompts.iter().chain([chosen, rejected]).cloned().collect(),
         }
     }

@@ -11,18 +11,15 @@
 //! ```
 
 use super::inputs::Inputs;
-use super::{text_columns, texts};
+use super::texts;
 use crate::batch::{Batch, Text};
 use crate::contract::Role;
 use crate::detectors::unicode::{hash_label, label_text};
 use crate::error::{Result, group_digits};
-use crate::features::image::Images;
-use crate::features::vectors::is_vector;
 use crate::rule::{Action, Built, Entry, Findings, Floor, Group, Meta, Outcome, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::{MINIMA, Signature, mix};
 use crate::sketch::rotation::Sums;
 use crate::stats::intervals::{Z95, wilson};
-use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -37,21 +34,12 @@ pub const FLOOD: Meta = Meta {
 pub const FLOOD_ENTRY: Entry = Entry {
     meta: FLOOD,
     build: |context| {
-        let texts = text_columns(context);
-        let holds = |column: &&str, fits: fn(&DataType) -> bool| context.schema.field_with_name(column).is_ok_and(|f| fits(f.data_type()));
-        let first = |role| context.roles.first(role);
-        let inputs = if !texts.is_empty() {
-            Inputs::Texts(texts)
-        } else if let Some(column) = first(Role::Image).filter(|c| holds(c, Images::fits)) {
-            Inputs::Image(column.to_owned())
-        } else if let Some(column) = first(Role::Embedding).filter(|c| holds(c, is_vector)) {
-            Inputs::Vectors(column.to_owned())
-        } else {
-            return Ok(Built::not_tested(
+        Ok(match Inputs::of(context) {
+            Some(inputs) => Built::one(Flood { inputs, label: context.roles.first(Role::Label).map(str::to_owned) }),
+            None => Built::not_tested(
                 "no column holds text, images or vectors; in tables of few columns duplicates are natural, and there is no measure of near copies",
-            ));
-        };
-        Ok(Built::one(Flood { inputs, label: first(Role::Label).map(str::to_owned) }))
+            ),
+        })
     },
 };
 
@@ -591,16 +579,15 @@ fn middle(mut values: Vec<u32>) -> u32 {
 
 /// The most frequent minimum at each place, contents counted once; of equals the smallest.
 fn core(members: &[&Kept]) -> [u32; MINIMA] {
-    let mut core = [0; MINIMA];
-    let mut column = Vec::with_capacity(members.len());
-    for (i, m) in core.iter_mut().enumerate() {
-        column.clear();
-        column.extend(members.iter().map(|k| k.signature.minima[i]));
-        column.sort_unstable();
-        let runs = column.chunk_by(|a, b| a == b);
-        *m = runs.max_by_key(|r| (r.len(), std::cmp::Reverse(r[0]))).map_or(0, |r| r[0]);
-    }
-    core
+    std::array::from_fn(|i| most_frequent(members, i, |_| true).map_or(0, |(_, minimum)| minimum))
+}
+
+/// Of the minima at a place that are asked for, the most frequent, after how many contents have it; of equals the smallest.
+fn most_frequent(members: &[&Kept], place: usize, asked: impl Fn(u32) -> bool) -> Option<(usize, u32)> {
+    let mut column: Vec<u32> = members.iter().map(|k| k.signature.minima[place]).filter(|m| asked(*m)).collect();
+    column.sort_unstable();
+    let runs = column.chunk_by(|a, b| a == b);
+    runs.max_by_key(|r| (r.len(), std::cmp::Reverse(r[0]))).map(|r| (r.len(), r[0]))
 }
 
 /// How the contents of a cluster agree with its core.
@@ -610,9 +597,10 @@ struct Places {
     /// alike, 1 where each agrees in all contents or in none (Wright's fixation index, less what so
     /// few contents bring by chance).
     unity: f64,
-    /// Of what is lost at a place, on average, the share that would be lost at one whose minimum nothing undercuts:
-    /// by all places, and by those of them that a variant of the frame has as well.
-    edited: [f64; 2],
+    /// Of what is lost at a place, on average, the share that would be lost at one whose minimum nothing undercuts.
+    edited: f64,
+    /// The same by those of the places that a variant of the frame has as well.
+    edited_of_most: f64,
 }
 
 impl Places {
@@ -626,12 +614,8 @@ impl Places {
         let all = agreement * (1.0 - agreement);
         let between = shares.iter().map(|s| (s - agreement).powi(2)).sum::<f64>() / MINIMA as f64;
         let unity = if all > 0.0 && n > 1.0 { (between / all - 1.0 / n) / (1.0 - 1.0 / n) } else { 0.0 };
-        let edited = edits(&shares, core, n).map(|e| if agreement < 1.0 { e / (1.0 - agreement) } else { 1.0 });
-        Places { unity, edited }
-    }
-
-    fn is_form(&self, which: usize) -> bool {
-        self.unity >= FORM && self.edited[which] <= EDITED
+        let [edited, edited_of_most] = edits(&shares, core, n).map(|e| if agreement < 1.0 { e / (1.0 - agreement) } else { 1.0 });
+        Places { unity, edited, edited_of_most }
     }
 }
 
@@ -642,21 +626,17 @@ impl Places {
 fn is_form(members: &[&Kept], variants: usize) -> bool {
     let core = core(members);
     let places = Places::of(members, &core);
-    if places.is_form(0) {
+    let fits = |edited: f64| places.unity >= FORM && edited <= EDITED;
+    if fits(places.edited) {
         return true;
     }
-    let second = (0..MINIMA).filter_map(|i| {
-        let mut column: Vec<u32> = members.iter().map(|k| k.signature.minima[i]).filter(|m| *m != core[i]).collect();
-        column.sort_unstable();
-        let most = column.chunk_by(|a, b| a == b).max_by_key(|r| (r.len(), std::cmp::Reverse(r[0])))?;
-        Some((most.len(), i, most[0]))
-    });
+    let second = (0..MINIMA).filter_map(|i| most_frequent(members, i, |m| m != core[i]).map(|(n, minimum)| (n, i, minimum)));
     match second.max_by_key(|&(n, i, _)| (n, std::cmp::Reverse(i))) {
         Some((n, i, minimum)) if variants > 1 && n as u64 >= LEAST_ROWS && n as f64 >= VARIANT * members.len() as f64 => {
             let (one, rest): (Vec<&Kept>, Vec<&Kept>) = members.iter().partition(|k| k.signature.minima[i] == minimum);
             is_form(&one, variants / 2) && is_form(&rest, variants - variants / 2)
         }
-        _ => places.is_form(1),
+        _ => fits(places.edited_of_most),
     }
 }
 

@@ -1,13 +1,16 @@
 //! What is compared when copies are looked for: the texts of a row, its picture, or its vector.
 
 use super::conflict::normalise;
-use super::texts;
+use super::{text_columns, texts};
 use crate::batch::Batch;
-use crate::features::image::for_each;
+use crate::contract::Role;
 use crate::features::image::likeness::likeness;
-use crate::features::vectors::{Vectors, folded, has_direction};
+use crate::features::image::{Images, for_each};
+use crate::features::vectors::{Vectors, folded, has_direction, is_vector};
+use crate::rule::Context;
 use crate::sketch::minhash::{BANDS, MINIMA, Signature, mix};
 use crate::sketch::rotation::{self, Sums};
+use arrow::datatypes::DataType;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Shorter texts are alike by chance, and one word is much of them.
@@ -31,6 +34,19 @@ pub enum Inputs {
 }
 
 impl Inputs {
+    /// All texts of a dataset; without any, its pictures, or else its vectors.
+    pub fn of(context: &Context<'_>) -> Option<Inputs> {
+        let texts = text_columns(context);
+        if !texts.is_empty() {
+            return Some(Inputs::Texts(texts));
+        }
+        let held = |role, fits: fn(&DataType) -> bool| {
+            let column = context.roles.first(role)?;
+            context.schema.field_with_name(column).is_ok_and(|f| fits(f.data_type())).then(|| column.to_owned())
+        };
+        let image = held(Role::Image, Images::fits).map(Inputs::Image);
+        image.or_else(|| held(Role::Embedding, is_vector).map(Inputs::Vectors))
+    }
     pub fn columns(&self) -> Vec<String> {
         match self {
             Inputs::Texts(columns) => columns.clone(),

@@ -8,7 +8,7 @@ fn flood() -> Box<dyn DynRule> {
     Box::new(Flood { inputs: inputs::Inputs::Texts(vec!["text".into()]), label: Some("mood".into()) })
 }
 fn conflicts() -> Box<dyn DynRule> {
-    Box::new(Conflicts { kind: Kind::Text { columns: vec!["text".into()], label: "mood".into() } })
+    Box::new(Conflicts { kind: Kind::Input { inputs: inputs::Inputs::Texts(vec!["text".into()]), label: "mood".into() } })
 }
 
 #[derive(Default)]
@@ -423,7 +423,7 @@ fn the_same_picture_or_vector_under_two_labels_is_listed_by_the_exact_rule() {
         std::sync::Arc::new(arrow::array::BinaryArray::from_iter_values([image(1), image(2), image(1), image(3), b"no image".to_vec()]));
     let labels: arrow::array::ArrayRef = std::sync::Arc::new(arrow::array::StringArray::from(vec!["a", "b", "b", "a", "a"]));
     let data = RecordBatch::try_from_iter([("thing", column), ("mood", labels.clone())]).unwrap();
-    let kind = || Kind::Image { column: "thing".into(), label: "mood".into() };
+    let kind = || Kind::Input { inputs: inputs::Inputs::Image("thing".into()), label: "mood".into() };
     let found = |rule, data: &RecordBatch| run(rule, data).1.iter().map(|l| l.0).collect::<Vec<u64>>();
     // Two of five rows are more than a tenth: several opinions.
     assert!(found(Box::new(Conflicts { kind: kind() }), &data).is_empty());
@@ -437,7 +437,7 @@ fn the_same_picture_or_vector_under_two_labels_is_listed_by_the_exact_rule() {
     let column: arrow::array::ArrayRef =
         std::sync::Arc::new(arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Float32Type, _, _>(vectors));
     let data = RecordBatch::try_from_iter([("thing", column), ("mood", labels)]).unwrap();
-    let kind = Kind::Vector { column: "thing".into(), label: "mood".into() };
+    let kind = Kind::Input { inputs: inputs::Inputs::Vectors("thing".into()), label: "mood".into() };
     assert_eq!(found(Box::new(Conflicts { kind }), &data), [4, 20]);
 }
 

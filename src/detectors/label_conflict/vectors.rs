@@ -7,19 +7,18 @@
 //! judge  every row by its nearest in the sample
 //! ```
 
-use super::{CLASSES, FEWEST, GROUP, LISTED, META, floor};
+use super::{CLASSES, FEWEST, GROUP, LISTED, META, floor, group};
 use crate::batch::Batch;
 use crate::detectors::image_classes::{Classes, Labels};
 use crate::detectors::trigger_table::sketch::BottomK;
 use crate::error::{Result, group_digits, plural};
-use crate::features::vectors::{Vectors, folded, has_direction};
-use crate::rule::{Action, Findings, Group, Meta, Outcome, Round, Rule, State, Status, Step};
+use crate::features::vectors::{Vectors, folded, has_direction, hash};
+use crate::rule::{Action, Findings, Meta, Outcome, Round, Rule, State, Status, Step};
 use crate::sketch::minhash::mix;
 use crate::stats::dense::{add, dot, unit};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Rows that all others are compared with, and the width that their vectors are folded to: 4 MB, and a million products a row.
 const REFERENCE: usize = 4096;
@@ -188,8 +187,7 @@ fn visit(rule: &VectorConflict, model: &VectorModel, batch: &Batch, mut f: impl 
     for (row, class) in model.classes.read(batch, &rule.label).into_iter().enumerate() {
         let x = vectors.row(row).filter(|x| x.len() == model.width && has_direction(x));
         if let (Some(class), Some(x)) = (class, x) {
-            let bytes: Vec<u8> = x.iter().flat_map(|v| v.to_le_bytes()).collect();
-            f(row, class, mix(xxh3_64_with_seed(&bytes, model.seed)), x);
+            f(row, class, mix(hash(x, model.seed)), x);
         }
     }
 }
@@ -278,7 +276,9 @@ impl Rule for VectorConflict {
         o.columns = Rule::columns(self);
         let sampled = group_digits(m.rows.min(REFERENCE as u64));
         o.message = format!("in a sample of {sampled}, the neighbours of {} argue for another label", plural(m.suspects, "row"));
-        o.groups = m.cut.into_iter().map(|_| self.group(m)).collect();
+        let message = format!("the nearest vectors of about {} have another label", plural(m.listed as usize, "row"));
+        let reason = "each stands alone: a wrong label, or an input that lies where another class does";
+        o.groups = m.cut.into_iter().map(|_| group(self.key(), m.listed, message.clone(), reason)).collect();
         o.floor = vec![floor()];
         o
     }
@@ -304,23 +304,6 @@ impl Rule for VectorConflict {
             (hit.column, hit.group, hit.statistic) = (column, key, vote.density);
         }
         Ok(())
-    }
-}
-
-impl VectorConflict {
-    fn group(&self, m: &VectorModel) -> Group {
-        Group {
-            key: self.key(),
-            action: Action::Review,
-            score: 0.5,
-            rows: m.listed,
-            with_label: m.listed,
-            label: None,
-            statistic: m.listed as f64,
-            q_value: 1.0,
-            message: format!("the nearest vectors of about {} have another label", plural(m.listed as usize, "row")),
-            reasons: vec!["each stands alone: a wrong label, or an input that lies where another class does".into()],
-        }
     }
 }
 

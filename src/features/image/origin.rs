@@ -4,6 +4,8 @@
 
 use super::{Raster, bands};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::LazyLock;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Segments of one file that are read.
@@ -27,13 +29,14 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     pub kind: Kind,
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// A hash of the name. Values come after all others, so that a sample by smallest keys keeps the few before the many.
     pub key: u64,
 }
 
 impl Mark {
-    fn new(kind: Kind, name: String) -> Mark {
+    fn new(kind: Kind, name: impl Into<Cow<'static, str>>) -> Mark {
+        let name = name.into();
         let hash = xxh3_64(name.as_bytes()) >> 1;
         let key = if kind == Kind::Value { hash | 1 << 63 } else { hash };
         Mark { kind, name, key }
@@ -45,11 +48,11 @@ impl Mark {
 struct Marks(Vec<Mark>);
 
 impl Marks {
-    fn file(&mut self, name: impl Into<String>) {
-        self.0.push(Mark::new(Kind::File, name.into()));
+    fn file(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.0.push(Mark::new(Kind::File, name));
     }
-    fn value(&mut self, name: impl Into<String>) {
-        self.0.push(Mark::new(Kind::Value, name.into()));
+    fn value(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.0.push(Mark::new(Kind::Value, name));
     }
 }
 
@@ -65,7 +68,7 @@ pub fn marks(bytes: &[u8], raster: &Raster) -> Vec<Mark> {
     found.file(format!("{} x {} pixels", raster.width, raster.height));
     let mut all = found.0;
     all.extend(levels(raster).into_iter().map(|name| Mark::new(Kind::Pixels, name)));
-    all.extend(energies(raster).into_iter().map(|name| Mark::new(Kind::Bands, name)));
+    energies(raster, &mut all);
     all.sort_unstable();
     all.dedup();
     all
@@ -197,16 +200,24 @@ fn levels(raster: &Raster) -> Vec<String> {
     out
 }
 
+/// Marks of one band: a share of at most, and of at least `1 / 2^(i + 1)`.
+type Tails = [Vec<Mark>; 2];
+
+/// Of the middle and of the upper band. Every picture has two dozen of these, so they are named once.
+static TAILS: LazyLock<[Tails; 2]> = LazyLock::new(|| {
+    let mark =
+        |side: &str, k: usize, band: &str| Mark::new(Kind::Bands, format!("{side} 1/{} of the energy in the {band} DCT band", 1u32 << k));
+    ["middle", "upper"].map(|band| ["at most", "at least"].map(|side| (1..=bands::OCTAVES).map(|k| mark(side, k, band)).collect()))
+});
+
 /// The tails of the energy in the upper bands, from both sides.
-fn energies(raster: &Raster) -> Vec<String> {
-    let Some(shares) = bands::shares(raster) else { return Vec::new() };
-    let mut out = Vec::new();
-    for (share, band) in shares.into_iter().zip(["middle", "upper"]) {
+fn energies(raster: &Raster, out: &mut Vec<Mark>) {
+    let Some(shares) = bands::shares(raster) else { return };
+    for (share, [at_most, at_least]) in shares.into_iter().zip(TAILS.iter()) {
         let (most, least) = bands::octaves(share);
-        out.extend((1..=most).map(|k| format!("at most 1/{} of the energy in the {band} DCT band", 1u32 << k)));
-        out.extend((least.max(1)..=bands::OCTAVES).map(|k| format!("at least 1/{} of the energy in the {band} DCT band", 1u32 << k)));
+        out.extend(at_most.iter().take(most).cloned());
+        out.extend(at_least.iter().skip(least.saturating_sub(1)).cloned());
     }
-    out
 }
 
 #[cfg(test)]
@@ -225,7 +236,7 @@ mod tests {
         out.into_inner()
     }
     fn names(bytes: &[u8]) -> Vec<String> {
-        marks(bytes, &decode(bytes).unwrap()).into_iter().map(|m| m.name).collect()
+        marks(bytes, &decode(bytes).unwrap()).into_iter().map(|m| m.name.into_owned()).collect()
     }
     fn has(names: &[String], what: &str) -> bool {
         names.iter().any(|n| n == what)
@@ -284,7 +295,7 @@ mod tests {
     fn coarse_levels_are_a_mark_of_the_pixels() {
         let coarse = encoded(ImageFormat::Png, 32);
         let of = marks(&coarse, &decode(&coarse).unwrap());
-        let pixels: Vec<&str> = of.iter().filter(|m| m.kind == Kind::Pixels).map(|m| m.name.as_str()).collect();
+        let pixels: Vec<&str> = of.iter().filter(|m| m.kind == Kind::Pixels).map(|m| m.name.as_ref()).collect();
         assert_eq!(
             pixels,
             ["at most 16 levels", "at most 32 levels", "at most 64 levels", "at most 8 levels", "levels are multiples of 32"]
