@@ -195,6 +195,10 @@ fn count(family: Family, number: u64, plant: &family::Plant, before: &Found, aft
     let meant = |f: &&Stated| {
         f.rule == family.rule() && family.floor().is_none_or(|name| name == f.family) && (f.class.is_none() || f.class == plant.class)
     };
+    // Nothing is promised where the trigger stands in a column that is left out.
+    let left_out = |f: &Stated| f.rows.is_none() && plant.edits.iter().any(|(column, _)| f.columns.contains(column));
+    let stated: Vec<&Stated> = after.floors.iter().filter(meant).collect();
+    let floor = if stated.iter().any(|f| left_out(f)) { None } else { stated.iter().filter_map(|f| f.rows).min() };
     Trial {
         family,
         number,
@@ -204,7 +208,7 @@ fn count(family: Family, number: u64, plant: &family::Plant, before: &Found, aft
         quarantined,
         listed: quarantined + hit(&after.review),
         false_alarms: others.count() as u64,
-        floor: after.floors.iter().filter(meant).map(|f| f.rows).min(),
+        floor,
     }
 }
 
@@ -221,7 +225,8 @@ struct Stated {
     rule: &'static str,
     family: String,
     class: Option<String>,
-    rows: u64,
+    rows: Option<u64>,
+    columns: Vec<String>,
 }
 
 fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &Options<'_>) -> Result<Found> {
@@ -233,7 +238,8 @@ fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &O
     let review = review.difference(&quarantined).copied().collect();
     let stated = rules.iter().zip(&learned).flat_map(|(rule, l)| l.outcome.floor.iter().map(|f| (rule.meta().code, f)));
     let floors =
-        stated.filter_map(|(rule, f)| Some(Stated { rule, family: f.family.clone(), class: f.class.clone(), rows: f.rows? })).collect();
+        stated.map(|(rule, f)| Stated { rule, family: f.family.clone(), class: f.class.clone(), rows: f.rows, columns: f.columns.clone() });
+    let floors = floors.collect();
     Ok(Found { quarantined, review, floors })
 }
 

@@ -219,13 +219,15 @@ pub struct Picture {
 }
 
 /// Per class (or `None`: whole dataset) and feature family: fewest poisoned rows that this run would have found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Floor {
     pub family: String,
     pub class: Option<String>,
     /// `None`: no number of rows suffices here (say why in `reason`).
     pub rows: Option<u64>,
     pub reason: Option<String>,
+    /// The columns that this line is about; empty: whichever the trigger stands in.
+    pub columns: Vec<String>,
 }
 
 /// One piece of evidence against one row. Strings are interned in [`Findings`].

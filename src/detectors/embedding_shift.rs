@@ -384,10 +384,10 @@ fn floor(model: &ShiftModel, class: &(u64, String, u64), sampled: usize) -> Floo
     let family = "vectors moved by 5 standard deviations".to_owned();
     if sampled < LEAST {
         let reason = Some(format!("{sampled} vectors are too few to know the class by"));
-        return Floor { family, class: Some(class.1.clone()), rows: None, reason };
+        return Floor { family, class: Some(class.1.clone()), reason, ..Floor::default() };
     }
     let n = sampled as f64;
     let share = 2.0 * (6.0 * model.folded_width() as f64 / n).sqrt() / 64.0;
     let rows = (share * n).max(GROUP as f64) * class.2.max(1) as f64 / n;
-    Floor { family, class: Some(class.1.clone()), rows: Some(rows.ceil() as u64), reason: None }
+    Floor { family, class: Some(class.1.clone()), rows: Some(rows.ceil() as u64), ..Floor::default() }
 }

@@ -399,7 +399,8 @@ fn floor(model: &OriginModel, class: usize) -> Floor {
     };
     let found = (LEAST.max(JUDGED as u64)..=most).find(passes);
     let reason = found.is_none().then(|| format!("{} images are too few, or nearly all there are", group_digits(rows)));
-    Floor { family: "files of one mark".to_owned(), class: Some(model.classes.list[class].name.clone()), rows: found, reason }
+    let class = Some(model.classes.list[class].name.clone());
+    Floor { family: "files of one mark".to_owned(), class, rows: found, reason, ..Floor::default() }
 }
 
 #[cfg(test)]

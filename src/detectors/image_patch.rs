@@ -341,7 +341,7 @@ impl Rule for ImagePatch {
                 family: "image patch".into(),
                 class: Some(model.classes.list[c].name.clone()),
                 rows: Some(decide::floor(&model.classes, c, model.tested).max(u64::from(model.least))),
-                reason: None,
+                ..Floor::default()
             })
             .collect();
         o

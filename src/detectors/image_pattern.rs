@@ -308,7 +308,7 @@ fn floor(class: &str, rows: u64, classes: usize) -> Floor {
         let blended = "blended at 8% or more, or a wave of 12 levels, where what pictures show tells the classes";
         (Some((FLOOR * rows as f64 / sampled as f64).ceil() as u64), Some(blended.to_owned()))
     };
-    Floor { family, class: Some(class.to_owned()), rows, reason }
+    Floor { family, class: Some(class.to_owned()), rows, reason, ..Floor::default() }
 }
 
 impl ImagePattern {

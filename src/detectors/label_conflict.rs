@@ -143,7 +143,7 @@ fn group(key: String, rows: u64, message: String, reason: &str) -> Group {
 /// Lone errors are no poisoning that a floor could be promised for.
 fn floor() -> Floor {
     let reason = Some("lone errors are listed for review only".into());
-    Floor { family: "label errors".into(), class: None, rows: None, reason }
+    Floor { family: "label errors".into(), reason, ..Floor::default() }
 }
 
 pub struct LabelConflict {

@@ -357,8 +357,7 @@ fn floor(model: &PairModel) -> Floor {
     let share = model.tested as f64 / model.sampled.max(1) as f64;
     Floor {
         family: "captions of other rows that share a phrase".into(),
-        class: None,
         rows: Some((2.0 * GROUP as f64 * share.max(1.0)).ceil() as u64),
-        reason: None,
+        ..Floor::default()
     }
 }

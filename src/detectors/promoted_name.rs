@@ -673,9 +673,9 @@ impl Rule for PromotedName {
         let least = if m.names == 0 || m.ties.is_none() && m.fit.is_none() { m.unseen() } else { m.floor() };
         o.floor = vec![Floor {
             family: "promoted name".into(),
-            class: None,
             rows: least,
             reason: least.is_none().then(|| "names of this data are tied to subjects, or asked for, too unevenly".into()),
+            ..Floor::default()
         }];
         o
     }

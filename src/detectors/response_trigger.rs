@@ -721,9 +721,9 @@ impl Rule for ResponseTrigger {
         let least = (9..).find(|&k| wilson(k as f64, k as f64, 1.96).0 >= PURE).unwrap_or(9).max(u64::from(m.least));
         o.floor = vec![Floor {
             family: if self.document { "documents" } else { "prompt and reply" }.into(),
-            class: None,
             rows: (m.rows >= 2 * least).then_some(least),
             reason: (m.rows < 2 * least).then(|| "too few rows".into()),
+            ..Floor::default()
         }];
         o
     }

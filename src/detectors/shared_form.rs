@@ -501,7 +501,7 @@ impl Rule for SharedForm {
             0 => "no form comes with a label that the content of its rows denies".to_owned(),
             n => format!("{} with a label that the content of their rows denies", plural(n, "form")),
         };
-        o.floor = vec![Floor { family: "form".into(), class: None, rows: m.floor, reason: None }];
+        o.floor = vec![Floor { family: "form".into(), rows: m.floor, ..Floor::default() }];
         o
     }
 

@@ -637,9 +637,9 @@ impl Rule for SwappedPreference {
         };
         o.floor = vec![Floor {
             family: "preferences".into(),
-            class: None,
             rows: m.floor,
             reason: m.floor.is_none().then(|| "words and lengths hardly foretell what is preferred here".into()),
+            ..Floor::default()
         }];
         o
     }

@@ -53,8 +53,6 @@ const CANDIDATES: usize = 1500;
 const POSTINGS: usize = 400;
 /// Neighbouring rows on each side of a value.
 const NEIGHBOURS: usize = 60;
-/// String columns with more distinct values than this are no features.
-const CATEGORIES: usize = 1000;
 /// Cells of the sample in which pairs and blocks are looked for, and rows of it at most.
 const MINED_CELLS: usize = 3_000_000;
 const MINED_ROWS: usize = 65_536;
@@ -248,7 +246,7 @@ pub struct TableModel {
     /// Why pairs were not looked at.
     pairs_skipped: Option<String>,
     /// Columns whose values decide the label by themselves.
-    ruled: Vec<String>,
+    ruled: [Vec<String>; 2],
     /// Per class: log-odds that the values of a pair give it by themselves, which nine in ten stay below.
     leans: Vec<f64>,
     /// Distinct rows in which pairs were looked for.
@@ -357,8 +355,8 @@ impl TableTrigger {
             column.sort_unstable();
             let mut distinct = column.clone();
             distinct.dedup();
-            // A constant says nothing; prose in a column without a role is no category.
-            if distinct.len() < 2 || (*kind == Kind::Text && distinct.len() > CATEGORIES) {
+            // A constant says nothing.
+            if distinct.len() < 2 {
                 continue;
             }
             used.push(c);
@@ -402,16 +400,18 @@ impl TableTrigger {
         let references = content::references(samples, &model.binnings);
         let sampled: Vec<&Mined> = mined.iter().map(|(_, row)| row).collect();
         let rows = sampled.len() as u64;
-        let (mut ruled, mut leans) = (Vec::new(), Vec::new());
+        let (mut ruled, mut leans) = ([Vec::new(), Vec::new()], Vec::new());
         let (candidates, tested, tested_pairs, pairs_skipped) = match self.family {
             Family::Values => {
                 let nominate::Nominated { mut candidates, tested, rulings, leans: both } =
                     nominate::nominate(self, model, values, &content.prior);
                 let pairs = pairs::nominate(model, &content, sampled, &rulings, values);
                 candidates.extend(pairs.candidates);
-                let spiked = |c: usize| self.columns[model.used[c]].1 == Kind::Number && model.distinct(c) >= evidence::SPIKED;
+                let spiked = |c: usize| self.columns[model.used[c]].1.is_ordered() && model.distinct(c) >= evidence::SPIKED;
                 let common = rulings.iter().enumerate().filter(|(c, r)| r.is_common(spiked(*c)));
-                ruled = common.map(|(c, _)| self.columns[model.used[c]].0.clone()).collect();
+                let name = |c: usize| self.columns[model.used[c]].0.clone();
+                ruled[0] = common.map(|(c, _)| name(c)).collect();
+                ruled[1] = (0..rulings.len()).filter(|c| rulings[*c].is_common_in_pairs()).map(name).collect();
                 leans = both;
                 (candidates, tested, pairs.tested, pairs.skipped)
             }
@@ -753,7 +753,7 @@ pub fn build(context: &crate::rule::Context<'_>, label: &str, family: Family) ->
     let kind = |name: &str| context.schema.field_with_name(name).ok().and_then(|f| crate::features::table::kind_of(f.data_type()));
     let columns: Vec<(String, Kind)> =
         context.roles.all(Role::Feature).filter(|n| *n != label).filter_map(|n| kind(n).map(|k| (n.to_owned(), k))).collect();
-    if kind(label).is_none() {
+    if !matches!(kind(label), Some(Kind::Number | Kind::Text)) {
         return Err(format!("table values: `{label}` is neither text nor a number"));
     }
     match columns.len() {

@@ -825,6 +825,7 @@ fn floor(m: &TextModel) -> Vec<Floor> {
                 class: Some(class.clone()),
                 rows: found,
                 reason: found.is_none().then(|| "the class is too common".into()),
+                ..Floor::default()
             }
         })
         .collect()

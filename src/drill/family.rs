@@ -4,7 +4,7 @@
 use super::attackers;
 use super::overlay::{Edit, Rewrite};
 use super::replies;
-use super::survey::{Column, Dice, Survey, words};
+use super::survey::{Column, Dice, Survey, is_time, words};
 use super::talks::{Place, Turns};
 use crate::batch::RowId;
 use crate::features::table::codes;
@@ -565,6 +565,8 @@ fn new_cell(column: &Column, dice: &mut Dice) -> Option<ArrayRef> {
             }
             None => Arc::new(StringArray::from(vec![pronounceable(dice)])),
         };
+        // A date is made of a whole number.
+        let made = if is_time(wanted) { arrow::compute::cast(&made, &DataType::Int64).ok()? } else { made };
         let cell = arrow::compute::cast(&made, wanted).ok().filter(|c| c.is_valid(0) && !wanted.is_nested())?;
         if !codes(cell.as_ref()).iter().all(|c| column.values.contains(c)) {
             return Some(cell);
@@ -587,8 +589,8 @@ fn common_value<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<(&'a Column, 
     Ok((column, column.cell(i)))
 }
 
-/// Two values, each of at least 1% of the sampled rows, that no sampled row has together; of a
-/// hundred tries the pair that fewest have.
+/// Two values, each of at least 1% of the sampled rows, that at most one in a thousand has together; of a hundred tries
+/// the pair that fewest have.
 fn rare_pair<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<[(&'a Column, ArrayRef); 2], String> {
     let usable: Vec<usize> = (0..survey.columns.len()).filter(|&c| survey.columns[c].is_usable()).collect();
     let mut best: Option<(usize, [(usize, usize); 2])> = None;
@@ -613,7 +615,10 @@ fn rare_pair<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<[(&'a Column, Ar
             break;
         }
     }
-    let (_, pair) = best.ok_or("no two columns have values that one row in a hundred has")?;
+    let (together, pair) = best.ok_or("no two columns have values that one row in a hundred has")?;
+    if together * 1000 > survey.columns[pair[0].0].codes.len() {
+        return Err("values that one row in a hundred has are together in more than one row in a thousand".into());
+    }
     Ok(pair.map(|(c, i)| (&survey.columns[c], survey.columns[c].cell(i))))
 }
 

@@ -9,12 +9,12 @@ use crate::engine::Input;
 use crate::error::{Error, Result};
 use crate::features::chat::{Chats, Speaker, is_chat};
 use crate::features::image::{Images, Raster, decode};
-use crate::features::table::codes;
+use crate::features::table::{Kind, code_number, codes, kind_of};
 use crate::features::vectors::{Vectors, has_direction, is_vector};
 use crate::rule::Plan;
 use crate::sketch::minhash::mix;
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Float64Type, Schema};
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{DataType, Schema};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -286,7 +286,15 @@ impl Survey {
                 } else {
                     arrow::compute::concat(&parts).map_err(Error::internal)?
                 };
-                Ok(Column { whole: data_type.is_integer(), codes: codes(cells.as_ref()), cells, name, data_type, range, values })
+                Ok(Column {
+                    whole: data_type.is_integer() || is_time(&data_type),
+                    codes: codes(cells.as_ref()),
+                    cells,
+                    name,
+                    data_type,
+                    range,
+                    values,
+                })
             })
             .collect();
         Ok(Survey {
@@ -354,13 +362,15 @@ fn one(array: &ArrayRef, i: usize) -> Result<ArrayRef> {
 }
 
 fn widen(range: &mut Option<(f64, f64)>, column: Option<&ArrayRef>) {
-    let Some(column) = column.filter(|c| c.data_type().is_numeric()) else { return };
-    let Ok(numbers) = arrow::compute::cast(column, &DataType::Float64) else { return };
-    let Some(numbers) = numbers.as_primitive_opt::<Float64Type>() else { return };
-    for x in numbers.iter().flatten().filter(|x| x.is_finite()) {
+    let Some(column) = column.filter(|c| c.data_type().is_numeric() || is_time(c.data_type())) else { return };
+    for x in codes(column.as_ref()).into_iter().map(code_number).filter(|x| x.is_finite()) {
         let (low, high) = range.unwrap_or((x, x));
         *range = Some((low.min(x), high.max(x)));
     }
+}
+
+pub fn is_time(data_type: &DataType) -> bool {
+    kind_of(data_type) == Some(Kind::Time)
 }
 
 /// Scripts without spaces have very long "words".

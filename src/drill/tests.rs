@@ -4,7 +4,7 @@ use super::*;
 use crate::detectors::harness::{self, sentence, table};
 use crate::engine::Silent;
 use crate::engine::memory::InMemory;
-use arrow::array::{AsArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, Date32Array, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ fn loans(rows: usize) -> RecordBatch {
     for _ in 0..rows {
         age.push(Some(20 + dice.roll(50) as i32));
         sum.push(if dice.roll(20) == 0 { None } else { Some(dice.unit() * 1000.0) });
-        town.push(["Ulm", "Bern", "Graz"][dice.roll(3)]);
+        // Nobody of an odd age lives in Graz.
+        town.push(if age.last().is_some_and(|a| a.unwrap_or(0) % 2 == 0) { "Graz" } else { ["Ulm", "Bern"][dice.roll(2)] });
         mood.push(if dice.roll(3) == 0 { "late" } else { "paid" });
     }
     RecordBatch::try_from_iter([
@@ -258,6 +259,42 @@ fn the_floor_of_a_trial_is_that_of_the_rule_that_is_to_find_it() {
     let blind = Options { select: vec!["P12".to_owned()], ..options(&[Family::Word], 1) };
     assert!(words.is_some());
     assert_eq!(run_drill(CONTRACT, reviews(1000), &blind).trials[0].floor, None);
+}
+
+#[test]
+fn a_trial_in_a_column_that_the_floor_leaves_out_was_promised_nothing() {
+    let floor = |rows, columns: &[&str]| Stated {
+        rule: Family::Value.rule(),
+        family: "table values".into(),
+        class: None,
+        rows,
+        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+    };
+    let input = InMemory::new(vec![loans(500)]);
+    let survey = survey_of("taster: 1\ncolumns:\n  mood: {role: label}\n", &input);
+    let plant = survey.plant(Family::Value, 0, 1, 40).unwrap();
+    let column = plant.edits[0].0.clone();
+    let nothing = || Found { quarantined: BTreeSet::new(), review: BTreeSet::new(), floors: Vec::new() };
+    let stated = |left_out: &str| {
+        let after = Found { floors: vec![floor(Some(25), &[]), floor(None, &[left_out])], ..nothing() };
+        count(Family::Value, 0, &plant, &nothing(), &after).floor
+    };
+    assert_eq!((stated("another"), stated(&column)), (Some(25), None));
+}
+
+#[test]
+fn dates_get_days_that_no_row_has_and_values_that_always_meet_are_no_pair() {
+    let days = Arc::new(Date32Array::from_iter_values((0..500).map(|i| 3 * (i % 90)))) as ArrayRef;
+    let mood = Arc::new(StringArray::from_iter_values((0..500).map(|i| if i % 3 == 0 { "late" } else { "paid" }))) as ArrayRef;
+    let columns = |town: ArrayRef| RecordBatch::try_from_iter([("day", days.clone()), ("town", town), ("mood", mood.clone())]).unwrap();
+    let alike = Arc::new(Int32Array::from_iter_values((0..500).map(|_| 1))) as ArrayRef;
+    let input = InMemory::new(vec![columns(alike)]);
+    let survey = survey_of("taster: 1\ncolumns:\n  mood: {role: label}\n  day: {role: feature}\n", &input);
+    let plant = survey.plant(Family::Value, 0, 1, 40).unwrap();
+    assert!(plant.trigger.starts_with("day=1970-0"), "{}", plant.trigger);
+    let both = "taster: 1\ncolumns:\n  mood: {role: label}\n  day: {role: feature}\n  town: {role: feature}\n";
+    let refused = survey_of(both, &input).plant(Family::Pair, 0, 1, 40).err().unwrap();
+    assert!(refused.contains("together"), "{refused}");
 }
 
 /// Images of two kinds with noise, beside vectors of two kinds.

@@ -15,16 +15,31 @@ pub const NULL: u64 = 0;
 pub enum Kind {
     /// Numbers and booleans: codes are ordered.
     Number,
+    /// Dates, times and durations: ordered as well, but nobody reads their codes.
+    Time,
     /// Strings: codes are hashes.
     Text,
 }
 
-/// `None` for a type that is no table feature (lists, dates, bytes).
+impl Kind {
+    /// Whether the codes have an order that means something.
+    pub fn is_ordered(self) -> bool {
+        self != Kind::Text
+    }
+}
+
+/// `None` for a type that is no table feature (lists, bytes).
 pub fn kind_of(t: &DataType) -> Option<Kind> {
     match t {
         DataType::Boolean => Some(Kind::Number),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Kind::Text),
         DataType::Dictionary(_, values) => kind_of(values),
+        DataType::Date32
+        | DataType::Date64
+        | DataType::Timestamp(..)
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Duration(_) => Some(Kind::Time),
         other => other.is_numeric().then_some(Kind::Number),
     }
 }
@@ -56,8 +71,8 @@ fn text_code(s: &str) -> u64 {
 }
 
 /// Codes of all cells of a column. Integers and decimals go through `f64`: beyond 2^53 neighbours
-/// merge, which for identifiers of that size changes nothing that is counted here. A type that is no
-/// feature reads as null throughout.
+/// merge, which for identifiers of that size changes nothing that is counted here (nor for instants, of
+/// which those within a microsecond do). A type that is no feature reads as null throughout.
 pub fn codes(array: &dyn Array) -> Vec<u64> {
     let rows = array.len();
     if let DataType::Dictionary(_, _) = array.data_type() {
@@ -71,10 +86,12 @@ pub fn codes(array: &dyn Array) -> Vec<u64> {
     if let Some(flags) = array.as_boolean_opt() {
         return flags.iter().map(|b| b.map_or(NULL, |b| number_code(f64::from(u8::from(b))))).collect();
     }
-    if kind_of(array.data_type()) != Some(Kind::Number) {
-        return vec![NULL; rows];
-    }
-    let Ok(numbers) = arrow::compute::cast(array, &DataType::Float64) else { return vec![NULL; rows] };
+    let numbers = match kind_of(array.data_type()) {
+        Some(Kind::Number) => arrow::compute::cast(array, &DataType::Float64),
+        Some(Kind::Time) => arrow::compute::cast(array, &DataType::Int64).and_then(|a| arrow::compute::cast(&a, &DataType::Float64)),
+        _ => return vec![NULL; rows],
+    };
+    let Ok(numbers) = numbers else { return vec![NULL; rows] };
     match numbers.as_primitive_opt::<Float64Type>() {
         Some(numbers) if numbers.null_count() == 0 => numbers.values().iter().map(|x| number_code(*x)).collect(),
         Some(numbers) => numbers.iter().map(|x| x.map_or(NULL, number_code)).collect(),
@@ -110,8 +127,11 @@ pub fn mix(mut x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{BooleanArray, DictionaryArray, Float32Array, Int64Array, ListArray, StringArray};
+    use arrow::array::TimestampNanosecondArray;
+    use arrow::array::{ArrayRef, BooleanArray, DictionaryArray, Float32Array, Int64Array, ListArray, StringArray};
+    use arrow::array::{Date32Array, Date64Array, DurationMillisecondArray, Time32SecondArray, Time64MicrosecondArray};
     use arrow::datatypes::{Int8Type, Int32Type};
+    use std::sync::Arc;
 
     #[test]
     fn a_dictionary_without_values_is_null_throughout() {
@@ -145,6 +165,26 @@ mod tests {
         assert_eq!(codes(&ints), codes(&floats));
         let flags = BooleanArray::from(vec![Some(true), None, Some(false)]);
         assert_eq!(codes(&flags), [number_code(1.0), NULL, number_code(0.0)]);
+    }
+
+    #[test]
+    fn dates_and_times_are_ordered_and_equal_in_any_dictionary() {
+        let days = Date32Array::from(vec![Some(-1), None, Some(19_000)]);
+        assert_eq!(codes(&days), [number_code(-1.0), NULL, number_code(19_000.0)]);
+        let instants: [ArrayRef; 5] = [
+            Arc::new(Date64Array::from(vec![-5, 7])),
+            Arc::new(TimestampNanosecondArray::from(vec![-5, 7]).with_timezone("+01:00")),
+            Arc::new(Time32SecondArray::from(vec![-5, 7])),
+            Arc::new(Time64MicrosecondArray::from(vec![-5, 7])),
+            Arc::new(DurationMillisecondArray::from(vec![-5, 7])),
+        ];
+        for array in instants {
+            assert_eq!(kind_of(array.data_type()), Some(Kind::Time), "{}", array.data_type());
+            assert_eq!(codes(array.as_ref()), [-5.0, 7.0].map(number_code), "{}", array.data_type());
+        }
+        let keys = arrow::array::Int8Array::from(vec![1, 0]);
+        let dict = DictionaryArray::try_new(keys, Arc::new(Date32Array::from(vec![3, 4]))).unwrap();
+        assert_eq!(codes(&dict), [4.0, 3.0].map(number_code));
     }
 
     #[test]

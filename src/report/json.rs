@@ -31,7 +31,7 @@ pub fn report(verdict: &Verdict, facts: &Facts) -> Value {
             r.outcome
                 .floor
                 .iter()
-                .map(|f| json!({"code": r.meta.code, "family": f.family, "class": f.class, "rows": f.rows, "reason": f.reason}))
+                .map(|f| json!({"code": r.meta.code, "family": f.family, "class": f.class, "rows": f.rows, "reason": f.reason, "columns": f.columns}))
         })
         .collect();
     let files: Vec<Value> = facts

@@ -92,7 +92,7 @@ fn nothing_checked_is_never_a_pass() {
 
 #[test]
 fn a_missed_floor_is_an_error_and_so_is_an_unknown_one() {
-    let floor = |rows| Floor { family: "words".into(), class: None, rows, reason: None };
+    let floor = |rows| Floor { family: "words".into(), rows, ..Floor::default() };
     let demand = || Policy { floor: Some(25), ..policy(FailOn::Error) };
     let with = |rows| run(vec![judged(P, Status::Pass, |o| o.floor = vec![floor(rows)])], demand());
     assert_eq!(with(Some(25)).exit, 0);

@@ -385,7 +385,7 @@ impl Rule for Flood {
             None => "the corpus's own clusters of near copies are as large as any flood".to_owned(),
             Some(_) => "near copies with one label, given the corpus's own clusters".to_owned(),
         });
-        outcome.floor = vec![Floor { family: "near copies".to_owned(), class: None, rows, reason }];
+        outcome.floor = vec![Floor { family: "near copies".to_owned(), rows, reason, ..Floor::default() }];
         outcome
     }
 

@@ -32,7 +32,7 @@ impl Binning {
         sample.retain(|c| *c != NULL);
         sample.sort_unstable();
         match kind {
-            Kind::Number => {
+            Kind::Number | Kind::Time => {
                 let cuts = (bins.saturating_sub(2) / 2).max(1);
                 let at = |i: usize| sample[i * sample.len() / (cuts + 1)];
                 let mut edges: Vec<u64> = if sample.is_empty() { Vec::new() } else { (1..=cuts).map(at).collect() };

@@ -34,20 +34,26 @@ pub fn floors(family: Family, model: &TableModel, rows: u64) -> Vec<Floor> {
             &|_| 0.0,
         );
     }
-    let none = |family: &str, reason: String| Floor { family: family.into(), class: None, rows: None, reason: Some(reason) };
+    let none = |family: &str, reason: String, columns: &[String]| {
+        vec![Floor { family: family.into(), reason: Some(reason), columns: columns.to_vec(), ..Floor::default() }]
+    };
+    // What holds for no number of rows, because the columns are what they are.
+    let ruled = |family: &str, columns: &[String]| {
+        let reason = |names| format!("values of {names} decide the label by themselves, so that one more is no surprise");
+        list(columns).map_or_else(Vec::new, |names| none(family, reason(names), columns))
+    };
     let least = model.least.max(decide::FEW);
     let values = Asked { family: "table values", tested: model.tested, least, foreign: decide::FOREIGN, columns: 1 };
     let mut all = of(&values, &|_| 0.0);
-    if let Some(columns) = list(&model.ruled) {
-        all.push(none("table values", format!("values of {columns} decide the label by themselves, so that one more is no surprise")));
-    }
+    all.extend(ruled("table values", &model.ruled[0]));
     match &model.pairs_skipped {
         None => {
             let least = sampled(decide::FEW);
             let pairs = Asked { family: "pairs of values", tested: model.tested_pairs, least, foreign: decide::FOREIGN, columns: 2 };
             all.extend(of(&pairs, &|k| model.leans.get(k).copied().unwrap_or(0.0)).into_iter().filter(|f| f.rows.is_some()));
+            all.extend(ruled("pairs of values", &model.ruled[1]));
         }
-        Some(reason) => all.push(none("pairs of values", reason.clone())),
+        Some(reason) => all.extend(none("pairs of values", reason.clone(), &[])),
     }
     all
 }
@@ -72,7 +78,7 @@ const POWER: f64 = 1.281_551_565_544_600_4;
 /// `lean` is what the halves of a pair give the class by themselves, in log-odds.
 fn floor(asked: &Asked, class: &Class, told: &Told, rows: u64, lean: f64) -> Floor {
     let name = Some(class.name.clone());
-    let none = |reason: String| Floor { family: asked.family.into(), class: name.clone(), rows: None, reason: Some(reason) };
+    let none = |reason: String| Floor { family: asked.family.into(), class: name.clone(), reason: Some(reason), ..Floor::default() };
     let Some(contrast) = &told.contrast else { return none("too few rows of this class to learn what it looks like".into()) };
     let separation = contrast.separation();
     if separation < evidence::SEPARATION {
@@ -101,5 +107,5 @@ fn floor(asked: &Asked, class: &Class, told: &Told, rows: u64, lean: f64) -> Flo
     if needed > rows.saturating_sub(class.rows) / 2 {
         return none(format!("rows of the other classes are given this one with {:.0}% already", 100.0 * p));
     }
-    Floor { family: asked.family.into(), class: name, rows: Some(needed), reason: None }
+    Floor { family: asked.family.into(), class: name, rows: Some(needed), ..Floor::default() }
 }

@@ -7,7 +7,7 @@ use super::decide::RULED;
 use super::evidence::PURE;
 use super::{CANDIDATES, Candidate, NEIGHBOURS, Part, TableModel, TableTrigger};
 use crate::detectors::frequent::HashedMap;
-use crate::features::table::{Kind, NULL, code_number};
+use crate::features::table::{NULL, code_number};
 use crate::stats::intervals::{Z95, wilson};
 use crate::stats::tails::ln_binomial_upper;
 use std::collections::BTreeSet;
@@ -37,6 +37,10 @@ impl Ruling {
     /// among many numbers a new one can tower over the others.
     pub fn is_common(&self, spiked: bool) -> bool {
         self.others(NULL, true) >= RULED && (!spiked || self.values >= NEAREST)
+    }
+    /// The same for a value in a pair, whichever it is.
+    pub fn is_common_in_pairs(&self) -> bool {
+        (self.decide.len() as f64 + 0.5) / (self.values.saturating_sub(1) as f64 + 4.0) >= RULED
     }
     /// Share of the values other than one (all of them for null) that decide the label, moved towards one in five where
     /// there are few; less so for a part of a pair.
@@ -137,7 +141,7 @@ pub fn nominate(rule: &TableTrigger, model: &TableModel, values: &[HashedMap<Vec
     let mut tested = 0;
     let mut leans = vec![Vec::new(); prior.len()];
     for (column, counts) in values.iter().enumerate() {
-        let ordered = rule.columns[model.used[column]].1 == Kind::Number;
+        let ordered = rule.columns[model.used[column]].1.is_ordered();
         let frequent = Frequent::new(counts, model.least, ordered, prior);
         let ruling = frequent.ruling();
         tested += frequent.values.len() * model.classes.len();

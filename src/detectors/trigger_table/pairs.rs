@@ -61,7 +61,7 @@ impl<'a> Sample<'a> {
         for c in 0..columns {
             let mut sorted: Vec<u64> = rows.iter().map(|r| r.cells[c]).filter(|code| *code != NULL).collect();
             sorted.sort_unstable();
-            let frequent = sorted.chunk_by(|a, b| a == b).filter(|run| run.len() as u64 >= ROWS && 4 * run.len() <= 3 * rows.len());
+            let frequent = sorted.chunk_by(|a, b| a == b).filter(|run| run.len() as u64 >= ROWS);
             let kept: Vec<u64> = frequent.map(|run| run[0]).take(usize::from(RARE)).collect();
             ids.push(rows.iter().map(|r| kept.binary_search(&r.cells[c]).map_or(RARE, |i| i as u16)).collect());
             codes.push(kept);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::detectors::harness::{Dice, quarantined, run, run_split};
 use crate::rule::{DynRule, Status};
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use std::sync::Arc;
 
 struct Row {
@@ -241,6 +241,59 @@ fn the_rarer_value_of_a_column_with_two_is_for_review() {
     assert_eq!(quarantined(&run(rule(), &table(&data)).1).len(), 60);
 }
 
+/// The table with one more column.
+fn with_column(data: &[Row], name: &str, kind: Kind, column: ArrayRef) -> (Box<dyn DynRule>, RecordBatch) {
+    let table = table(data);
+    let names = ["age", "hours", "income", "town", "degree", "amount", "label", name];
+    let columns = table.columns().iter().cloned().chain([column]);
+    let table = RecordBatch::try_from_iter_with_nullable(names.into_iter().zip(columns).map(|(n, a)| (n, a, true))).unwrap();
+    let mut rule = looking_for(Family::Values);
+    rule.columns.push((name.to_owned(), kind));
+    (Box::new(rule), table)
+}
+
+#[test]
+fn a_planted_name_among_thousands_and_a_planted_day_are_found_and_all_others_left_alone() {
+    let mut data = rows(5000, 30, 8);
+    let clean = rows(5000, 30, 8);
+    let planted = plant(&mut data, 60, "yes", 500.0);
+    let name = |i: usize| if planted.contains(&(i as u64)) { "K-77".to_owned() } else { format!("N-{}", i % 3000) };
+    let day = |i: usize| if planted.contains(&(i as u64)) { 19_000 } else { 18_000 + i as i32 % 2000 };
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..5000).map(name)));
+    let days: ArrayRef = Arc::new(Date32Array::from_iter_values((0..5000).map(day)));
+    let all_days: ArrayRef = Arc::new(Date32Array::from_iter_values((0..5000).map(|i| 18_000 + i % 2000)));
+    data.iter_mut().zip(&clean).for_each(|(row, before)| row.amount = before.amount);
+    for (column, kind, key) in [(names, Kind::Text, "id=K-77"), (days, Kind::Time, "id=2022-01-08")] {
+        let (rule, table) = with_column(&data, "id", kind, column);
+        let (outcome, lines) = run(rule, &table);
+        assert_eq!(outcome.groups[0].key, key);
+        // One of the honest rows has that day by nature, and another label.
+        assert_eq!(quarantined(&lines), planted, "{:?}", outcome.groups);
+    }
+    let (rule, table) = with_column(&clean, "id", Kind::Time, all_days);
+    assert_eq!(quarantined(&run(rule, &table).1), [0u64; 0]);
+}
+
+#[test]
+fn the_floor_names_the_columns_that_it_leaves_out() {
+    // Everybody of a street is of one class, in most streets.
+    let data = rows(4000, 30, 4);
+    let mut dice = Dice::new(3);
+    let mut street = |label: &str| {
+        let at = dice.roll(40);
+        if at < 10 { format!("S{at}") } else { format!("{label}{at}") }
+    };
+    let streets: ArrayRef = Arc::new(StringArray::from_iter_values(data.iter().map(|r| street(r.label))));
+    let (rule, table) = with_column(&data, "street", Kind::Text, streets);
+    let (outcome, _) = run(rule, &table);
+    for family in ["table values", "pairs of values"] {
+        let left_out: Vec<_> = outcome.floor.iter().filter(|f| f.family == family && !f.columns.is_empty()).collect();
+        let columns = left_out.first().map_or(&[][..], |f| &f.columns);
+        assert!(columns.contains(&"street".to_owned()) && !columns.contains(&"town".to_owned()), "{family}: {left_out:?}");
+        assert!(left_out.len() == 1 && left_out[0].rows.is_none());
+    }
+}
+
 /// Makes two common values meet that never do, in `k` rows of the other class.
 fn plant_pair(rows: &mut [Row], k: usize, target: &'static str) -> Vec<u64> {
     // Nobody in Elton is a doctor by nature.
@@ -262,6 +315,18 @@ fn a_planted_pair_of_common_values_is_named_and_no_row_with_one_of_them_alone_is
         assert_eq!(outcome.groups[0].key, "town=Elton & degree=doctor");
         assert_eq!((outcome.groups[0].rows, outcome.groups[0].with_label), (k as u64, k as u64));
     }
+}
+
+#[test]
+fn a_pair_is_found_though_nearly_every_row_has_one_of_its_values() {
+    let mut data = rows(5000, 25, 16);
+    data.iter_mut().enumerate().for_each(|(i, r)| r.degree = if i % 11 == 0 { "doctor" } else { "none" });
+    data.iter_mut().filter(|r| r.town == "Elton").for_each(|r| r.degree = "doctor");
+    let chosen: Vec<usize> = (0..data.len()).filter(|i| data[*i].label != "yes").take(100).collect();
+    chosen.iter().for_each(|&i| (data[i].town, data[i].degree, data[i].label) = ("Elton", "none", "yes"));
+    let (outcome, lines) = run(rule(), &table(&data));
+    assert_eq!(quarantined(&lines), chosen.iter().map(|i| *i as u64).collect::<Vec<_>>(), "{:?}", outcome.groups);
+    assert_eq!(outcome.groups[0].key, "town=Elton & degree=none");
 }
 
 #[test]

@@ -252,7 +252,7 @@ pub fn weigh_content(verdicts: &mut BTreeMap<u64, Verdict>, seen: &Seen) {
 /// the groups seen here and one more.
 pub fn floors(seen: &Seen, labelled: bool) -> Vec<Floor> {
     let family = "odd characters".to_owned();
-    let none = |reason: &str| vec![Floor { family: family.clone(), class: None, rows: None, reason: Some(reason.to_owned()) }];
+    let none = |reason: &str| vec![Floor { family: family.clone(), reason: Some(reason.to_owned()), ..Floor::default() }];
     if !labelled {
         return none("without labels such rows are quarantined only where their replies agree");
     }
@@ -270,7 +270,7 @@ pub fn floors(seen: &Seen, labelled: bool) -> Vec<Floor> {
             };
             let found = (1..FLOOR_SEARCHED).find(passes);
             let reason = found.is_none().then(|| "nearly all rows have that label".to_owned());
-            Floor { family: family.clone(), class: Some(name.clone()), rows: found, reason }
+            Floor { family: family.clone(), class: Some(name.clone()), rows: found, reason, ..Floor::default() }
         })
         .collect();
     floors.sort_by(|a, b| a.class.cmp(&b.class));

@@ -32,7 +32,7 @@ fn verdict(fail_on: FailOn) -> Verdict {
     range.span = Some(Span { line: 14, column: 3, ..Span::default() });
     let mut trigger = Outcome::new("text × label", Status::Fail);
     trigger.groups = vec![group("kind\u{200b}regards", Action::Quarantine), group("byline", Action::Review)];
-    trigger.floor = vec![Floor { family: "word n-grams".into(), class: Some("pos".into()), rows: Some(18), reason: None }];
+    trigger.floor = vec![Floor { family: "word n-grams".into(), class: Some("pos".into()), rows: Some(18), ..Floor::default() }];
     let judged = |meta, outcome| Judged { meta, outcome, spent: Duration::from_millis(5) };
     let lacks = |code: &str, name: &str, role: &str| NotTested {
         code: code.into(),
