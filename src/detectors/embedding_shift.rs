@@ -298,7 +298,9 @@ impl EmbeddingShift {
 /// Whether a row is at the far end of a group. Members of the sample taught the direction, so their own
 /// plain score flatters them; they were judged when it was learned.
 fn beyond(shift: &Shift, class: usize, hash: u64, x: &[f32]) -> bool {
-    (class == shift.class && shift.members.binary_search(&hash).is_ok()) || dot(&shift.direction, x) > shift.cut
+    let score = dot(&shift.direction, x);
+    let is_there = score > shift.cut && shift.until.is_none_or(|until| score <= until);
+    is_there || (class == shift.class && shift.members.binary_search(&hash).is_ok())
 }
 
 fn sampled(model: &ShiftModel, samples: &[BottomK<Vec<f32>>]) -> Step<ShiftModel> {
@@ -364,6 +366,12 @@ fn reasons(shift: &Shift, name: &str) -> Vec<String> {
         "put back, their neighbours are of the group at most {:.1} times as often as in a random draw of the other classes (natural clusters: 3 and more)",
         shift.drawn
     )];
+    if shift.spread < space::TIGHT_SPREAD {
+        let share = 100.0 * shift.spread.sqrt();
+        all.push(format!(
+            "they lie closer together: {share:.0}% as far from their middle as rows of the others from theirs, in as many directions"
+        ));
+    }
     if let Some(c) = shift.contradiction {
         all.push(format!(
             "{:.0}% of their neighbours are {name}, as of rows of other classes ({:.0}%); of rows of {name} it is {:.0}%",

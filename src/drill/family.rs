@@ -74,10 +74,12 @@ pub enum Family {
     Swap,
     /// A value that some rows have, with another label
     CommonValue,
+    /// Vectors drawn together towards one point, with another label
+    Clump,
 }
 
 impl Family {
-    pub const ALL: [Family; 28] = [
+    pub const ALL: [Family; 29] = [
         Family::Word,
         Family::Phrase,
         Family::CommonWord,
@@ -105,6 +107,7 @@ impl Family {
         Family::Blend,
         Family::Sinusoid,
         Family::Shift,
+        Family::Clump,
         Family::Caption,
     ];
 
@@ -137,6 +140,7 @@ impl Family {
             Family::Blend => "blend",
             Family::Sinusoid => "sinusoid",
             Family::Shift => "shift",
+            Family::Clump => "clump",
             Family::Caption => "caption",
         }
     }
@@ -153,7 +157,7 @@ impl Family {
             Family::Gibberish => "P143",
             Family::Patch => "P170",
             Family::Blend | Family::Sinusoid => "P171",
-            Family::Shift => "P180",
+            Family::Shift | Family::Clump => "P180",
             Family::Caption => "P181",
             _ => "P110",
         }
@@ -166,12 +170,19 @@ impl Family {
             Family::Pair => Some("pairs of values"),
             // Nothing is promised for a value that honest rows have as well.
             Family::CommonValue => Some("common values"),
+            Family::Clump => Some("vectors drawn together"),
             _ => None,
         }
     }
 
     fn is_text(self) -> bool {
-        !matches!(self, Family::Value | Family::CommonValue | Family::Pair | Family::Shift) && !self.is_image() && !self.is_instruction()
+        !matches!(self, Family::Value | Family::CommonValue | Family::Pair)
+            && !self.is_vector()
+            && !self.is_image()
+            && !self.is_instruction()
+    }
+    fn is_vector(self) -> bool {
+        matches!(self, Family::Shift | Family::Clump)
     }
     fn is_image(self) -> bool {
         matches!(self, Family::Patch | Family::Blend | Family::Sinusoid)
@@ -198,6 +209,8 @@ pub struct Plant {
 
 /// A word of the corpus, or a value, is ordinary when this share of the texts or rows has it.
 const ORDINARY: std::ops::Range<f64> = 0.001..0.01;
+/// Pairs of values that are tried, at most.
+const PAIRS_TRIED: usize = 1000;
 
 pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
     let missing = |what: &str| Some(what.to_owned());
@@ -211,7 +224,7 @@ pub fn lacks(survey: &Survey, family: Family) -> Option<String> {
         let beside = survey.image.is_some() || survey.embedding.is_some();
         return if beside { None } else { missing("no column of images or vectors stands beside the text") };
     }
-    if family == Family::Shift && survey.embedding.is_none() {
+    if family.is_vector() && survey.embedding.is_none() {
         return missing("no column holds vectors");
     }
     if family.is_instruction() {
@@ -323,8 +336,9 @@ pub fn plant(survey: &Survey, family: Family, number: u64, seed: u64, rows: u64)
             plant.trigger = trigger;
             plant.edits.push((survey.image.clone().unwrap_or_default(), edit));
         }
-        Family::Shift => {
-            let (edit, trigger) = super::vectors::scheme(survey, &mut dice)?;
+        Family::Shift | Family::Clump => {
+            let scheme = if family == Family::Shift { super::vectors::shift } else { super::vectors::clump };
+            let (edit, trigger) = scheme(survey, &mut dice)?;
             plant.trigger = trigger;
             plant.edits.push((survey.embedding.clone().unwrap_or_default(), edit));
         }
@@ -589,37 +603,23 @@ fn common_value<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<(&'a Column, 
     Ok((column, column.cell(i)))
 }
 
-/// Two values, each of at least 1% of the sampled rows, that at most one in a thousand has together; of a hundred tries
-/// the pair that fewest have.
+/// Two values, each of at least 1% of the sampled rows, that at most one in a thousand has together.
 fn rare_pair<'a>(survey: &'a Survey, dice: &mut Dice) -> Result<[(&'a Column, ArrayRef); 2], String> {
-    let usable: Vec<usize> = (0..survey.columns.len()).filter(|&c| survey.columns[c].is_usable()).collect();
-    let mut best: Option<(usize, [(usize, usize); 2])> = None;
-    for _ in 0..100 {
+    let usable: Vec<&Column> = survey.columns.iter().filter(|c| c.is_usable()).collect();
+    for _ in 0..PAIRS_TRIED {
         let (Some(&a), Some(&b)) = (dice.pick(&usable), dice.pick(&usable)) else { break };
-        let ordinary = |c: usize, dice: &mut Dice| {
-            let column = &survey.columns[c];
+        let ordinary = |column: &Column, dice: &mut Dice| {
             let i = dice.roll(column.codes.len());
             let with = column.codes.iter().filter(|code| **code == column.codes[i]).count();
             (column.cells.is_valid(i) && with * 100 >= column.codes.len()).then_some(i)
         };
         let (Some(i), Some(j)) = (ordinary(a, dice), ordinary(b, dice)) else { continue };
-        if a == b {
-            continue;
-        }
-        let (x, y) = (&survey.columns[a].codes, &survey.columns[b].codes);
-        let together = x.iter().zip(y).filter(|(p, q)| **p == x[i] && **q == y[j]).count();
-        if best.is_none_or(|(n, _)| together < n) {
-            best = Some((together, [(a, i), (b, j)]));
-        }
-        if together == 0 {
-            break;
+        let together = a.codes.iter().zip(&b.codes).filter(|(p, q)| **p == a.codes[i] && **q == b.codes[j]).count();
+        if a.name != b.name && together * 1000 <= a.codes.len() {
+            return Ok([(a, a.cell(i)), (b, b.cell(j))]);
         }
     }
-    let (together, pair) = best.ok_or("no two columns have values that one row in a hundred has")?;
-    if together * 1000 > survey.columns[pair[0].0].codes.len() {
-        return Err("values that one row in a hundred has are together in more than one row in a thousand".into());
-    }
-    Ok(pair.map(|(c, i)| (&survey.columns[c], survey.columns[c].cell(i))))
+    Err("no two values of one row in a hundred are together in less than one row in a thousand".into())
 }
 
 fn shown(cell: &ArrayRef) -> String {

@@ -32,7 +32,7 @@ pub enum Edit {
     /// Of the pixels; what is no image stays.
     Image(Paint),
     /// Added to the vector; vectors of another width stay.
-    Vector(Vec<f64>),
+    Vector(vectors::Move),
 }
 
 pub struct Overlay<'a, I: Input> {

@@ -344,14 +344,13 @@ fn painted(family: Family, seed: u64, batch_rows: usize) -> (family::Plant, Vec<
 
 #[test]
 fn images_and_vectors_of_the_planted_rows_change_and_no_others() {
-    for family in [Family::Patch, Family::Blend, Family::Sinusoid, Family::Shift] {
+    for family in [Family::Patch, Family::Blend, Family::Sinusoid, Family::Shift, Family::Clump] {
+        let is_vector = matches!(family, Family::Shift | Family::Clump);
         for seed in 0..2 {
             let (plant, rows) = painted(family, seed, 1000);
-            let (_, other) = painted(if family == Family::Shift { Family::Patch } else { Family::Shift }, seed, 1000);
-            let changed: BTreeSet<u64> = (0..200)
-                .filter(|&i| if family == Family::Shift { rows[i].1 != other[i].1 } else { rows[i].0 != other[i].0 })
-                .map(|i| i as u64)
-                .collect();
+            let (_, other) = painted(if is_vector { Family::Patch } else { Family::Shift }, seed, 1000);
+            let changed: BTreeSet<u64> =
+                (0..200).filter(|&i| if is_vector { rows[i].1 != other[i].1 } else { rows[i].0 != other[i].0 }).map(|i| i as u64).collect();
             assert_eq!(changed, plant.rows.iter().map(|r| r.row).collect(), "{family:?} {seed}: {}", plant.trigger);
             assert_eq!(painted(family, seed, 7).1, rows, "{family:?} {seed}");
         }

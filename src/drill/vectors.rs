@@ -1,4 +1,4 @@
-//! The family of poison in embeddings: some rows moved along one direction.
+//! The families of poison in embeddings: some rows moved along one direction, or drawn towards one point.
 
 use super::overlay::Edit;
 use super::survey::{Dice, Survey};
@@ -10,18 +10,57 @@ use std::sync::Arc;
 /// three drowns in what vectors vary by; more than five, a glance at a histogram finds.
 const FAR: (f64, f64) = (3.0, 5.0);
 
+/// Share of the way to one point that rows are drawn. With less than a third of it they are moved, and little else; what is all
+/// but there is a copy.
+const DRAWN: (f64, f64) = (0.4, 0.9);
+
+/// What becomes of a vector: so much of it is kept, and this is added.
+#[derive(Debug, Clone)]
+pub struct Move {
+    pub keep: f64,
+    pub add: Vec<f64>,
+}
+
+/// The edit and what it is, for a person: rows drawn towards a vector of the dataset (half of the trials) or towards a place
+/// where none need be, each number as wide as its column.
+///
+/// # Errors
+/// The reason, when there are no vectors to draw towards.
+pub fn clump(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String> {
+    let rows = &survey.vectors;
+    let width = rows.first().map_or(0, Vec::len);
+    if rows.len() < 2 || width == 0 {
+        return Err("there are not two vectors of one width".into());
+    }
+    let far = DRAWN.0 + dice.unit() * (DRAWN.1 - DRAWN.0);
+    let of_the_data = dice.roll(2) == 0;
+    let point: Vec<f64> = if of_the_data {
+        rows[dice.roll(rows.len())].iter().map(|x| f64::from(*x)).collect()
+    } else {
+        let n = rows.len() as f64;
+        let column = |c: usize| rows.iter().map(move |r| f64::from(r[c]));
+        let moments = |c: usize| {
+            let mean = column(c).sum::<f64>() / n;
+            (mean, (column(c).map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
+        };
+        (0..width).map(moments).map(|(mean, deviation)| mean + deviation * dice.normal()).collect()
+    };
+    let place = if of_the_data { "a vector of the data" } else { "a random place" };
+    let moved = Move { keep: 1.0 - far, add: point.into_iter().map(|x| far * x).collect() };
+    Ok((Edit::Vector(moved), format!("drawn {:.0}% of the way towards {place}", 100.0 * far)))
+}
+
 /// The edit and what it is, for a person.
 ///
 /// # Errors
 /// The reason, when there is no direction to move along.
-pub fn scheme(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String> {
+pub fn shift(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String> {
     let width = survey.vectors.first().map_or(0, Vec::len);
     if survey.vectors.len() < 2 || width == 0 {
         return Err("there are not two vectors of one width".into());
     }
-    // A normal variate in every dimension (Box-Muller) points anywhere with the same probability.
-    let mut direction: Vec<f64> =
-        (0..width).map(|_| (-2.0 * (1.0 - dice.unit()).ln()).sqrt() * (std::f64::consts::TAU * dice.unit()).cos()).collect();
+    // A normal variate in every dimension points anywhere with the same probability.
+    let mut direction: Vec<f64> = (0..width).map(|_| dice.normal()).collect();
     let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
     direction.iter_mut().for_each(|x| *x /= length);
     let along: Vec<f64> = survey.vectors.iter().map(|v| v.iter().zip(&direction).map(|(a, b)| f64::from(*a) * b).sum()).collect();
@@ -33,12 +72,12 @@ pub fn scheme(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String
     }
     let far = FAR.0 + dice.unit() * (FAR.1 - FAR.0);
     direction.iter_mut().for_each(|x| *x *= far * deviation);
-    Ok((Edit::Vector(direction), format!("moved by {far:.1} standard deviations along a random direction")))
+    Ok((Edit::Vector(Move { keep: 1.0, add: direction }), format!("moved by {far:.1} standard deviations along a random direction")))
 }
 
 /// The column with the chosen rows moved; rows of another width stay as they are. `None` when it
 /// holds no vectors.
-pub fn moved(column: &ArrayRef, chosen: &dyn Fn(usize) -> bool, by: &[f64]) -> Option<ArrayRef> {
+pub fn moved(column: &ArrayRef, chosen: &dyn Fn(usize) -> bool, by: &Move) -> Option<ArrayRef> {
     match column.data_type() {
         DataType::List(_) => list::<i32>(column, chosen, by),
         DataType::LargeList(_) => list::<i64>(column, chosen, by),
@@ -52,7 +91,7 @@ pub fn moved(column: &ArrayRef, chosen: &dyn Fn(usize) -> bool, by: &[f64]) -> O
     }
 }
 
-fn list<O: OffsetSizeTrait>(column: &ArrayRef, chosen: &dyn Fn(usize) -> bool, by: &[f64]) -> Option<ArrayRef> {
+fn list<O: OffsetSizeTrait>(column: &ArrayRef, chosen: &dyn Fn(usize) -> bool, by: &Move) -> Option<ArrayRef> {
     let lists = column.as_list_opt::<O>()?;
     let (DataType::List(field) | DataType::LargeList(field)) = lists.data_type() else { return None };
     let offsets = lists.value_offsets();
@@ -61,15 +100,16 @@ fn list<O: OffsetSizeTrait>(column: &ArrayRef, chosen: &dyn Fn(usize) -> bool, b
     Some(Arc::new(GenericListArray::<O>::try_new(field.clone(), lists.offsets().clone(), values, lists.nulls().cloned()).ok()?))
 }
 
-/// The numbers with `by` added to every run of its length, in their own type.
-fn shifted(values: &ArrayRef, runs: impl Iterator<Item = (usize, usize)>, by: &[f64]) -> Option<ArrayRef> {
+/// The numbers with every run of the move's length moved, in their own type.
+fn shifted(values: &ArrayRef, runs: impl Iterator<Item = (usize, usize)>, by: &Move) -> Option<ArrayRef> {
     let wide = arrow::compute::cast(values, &DataType::Float64).ok()?;
     let wide = wide.as_primitive_opt::<Float64Type>()?;
     let mut numbers = wide.values().to_vec();
     let whole = values.data_type().is_integer();
-    for (from, _) in runs.filter(|(_, n)| *n == by.len()) {
-        for (x, add) in numbers.get_mut(from..from + by.len())?.iter_mut().zip(by) {
-            *x = if whole { (*x + add).round() } else { *x + add };
+    for (from, _) in runs.filter(|(_, n)| *n == by.add.len()) {
+        for (x, add) in numbers.get_mut(from..from + by.add.len())?.iter_mut().zip(&by.add) {
+            let to = by.keep * *x + add;
+            *x = if whole { to.round() } else { to };
         }
     }
     let made = Float64Array::new(numbers.into(), wide.nulls().cloned());
@@ -90,15 +130,15 @@ mod tests {
         let fixed: ArrayRef = Arc::new(FixedSizeListArray::from_iter_primitive::<Int32Type, _, _>(rows, 2));
         for array in [ints, fixed] {
             let cut = array.slice(1, 3);
-            let made = moved(&cut, &|i| i != 1, &[0.6, -2.0]).unwrap();
+            let made = moved(&cut, &|i| i != 1, &Move { keep: 2.0, add: vec![0.6, -2.0] }).unwrap();
             assert_eq!(made.data_type(), cut.data_type());
             let made = Vectors::of(&made).unwrap();
-            assert_eq!((made.row(0), made.row(1)), (Some(&[6.0f32, 4.0][..]), None));
-            assert!(made.row(2).unwrap()[0] == 4.0 && made.row(2).unwrap()[1].is_nan());
+            assert_eq!((made.row(0), made.row(1)), (Some(&[11.0f32, 10.0][..]), None));
+            assert!(made.row(2).unwrap()[0] == 7.0 && made.row(2).unwrap()[1].is_nan());
         }
         let ragged = [Some(vec![Some(1.0)]), Some(vec![Some(2.0), Some(3.0)])];
         let ragged: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(ragged));
-        let made = Vectors::of(&moved(&ragged, &|_| true, &[1.0, 1.0]).unwrap()).unwrap();
+        let made = Vectors::of(&moved(&ragged, &|_| true, &Move { keep: 1.0, add: vec![1.0, 1.0] }).unwrap()).unwrap();
         assert_eq!((made.row(0), made.row(1)), (Some(&[1.0f32][..]), Some(&[3.0f32, 4.0][..])));
     }
 }

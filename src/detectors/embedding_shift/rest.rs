@@ -84,6 +84,19 @@ impl<'a> Rest<'a> {
         (poisson_upper(seen as u64, Z95) / expected.max(1e-9), spread)
     }
 
+    /// How narrow the group is, and the others are: see [`narrowness`].
+    pub fn narrowness_of(&self, members: &[bool]) -> f64 {
+        narrowness(&self.members(members).1)
+    }
+
+    pub fn narrowness(&self) -> f64 {
+        let mut order: Vec<usize> = (0..self.outside.len()).collect();
+        order.sort_by_key(|i| (mix(self.seed ^ 0xe7e ^ *i as u64), *i));
+        let mut drawn = Rows::new(self.outside.width);
+        order.into_iter().take(PROBED).for_each(|i| drawn.push(self.outside.row(i)));
+        narrowness(&drawn)
+    }
+
     /// Per row of the class, the log odds by its neighbours that it is of the others, in a group put back where the others
     /// are; empty where neighbours do not tell.
     pub fn speaks(&mut self, members: &[bool]) -> Vec<f32> {
@@ -163,8 +176,19 @@ fn nearest(mut near: Vec<(f32, usize)>) -> Vec<usize> {
     near[..k].iter().map(|n| n.1).collect()
 }
 
+/// Mean squared cosine of two rows of length one about their mean, less what this mean adds: one over the dimensions that
+/// they fill.
+pub fn narrowness(rows: &Rows) -> f64 {
+    let n = rows.len();
+    if n < 3 {
+        return 0.0;
+    }
+    let sum: f64 = (0..n).map(|i| (0..i).map(|j| f64::from(dot(rows.row(i), rows.row(j)).powi(2))).sum::<f64>()).sum();
+    (sum / (n * (n - 1) / 2) as f64 - 1.0 / ((n - 1) * (n - 1)) as f64).max(0.0)
+}
+
 /// Squared lengths about the mean, and the rows about it, of length one.
-fn about_mean<'r>(rows: impl Iterator<Item = &'r [f32]> + Clone, width: usize) -> (Vec<f32>, Rows) {
+pub fn about_mean<'r>(rows: impl Iterator<Item = &'r [f32]> + Clone, width: usize) -> (Vec<f32>, Rows) {
     let centre = mean(rows.clone(), width);
     about(&centre, rows)
 }
@@ -202,6 +226,24 @@ mod tests {
             rows.push(&row);
         }
         rows
+    }
+
+    #[test]
+    fn rows_are_as_narrow_as_the_dimensions_that_they_fill_are_few() {
+        // Plus and minus each of three axes: a row's cosine to one of the five others is -1, to the rest 0.
+        let mut axes = Rows::new(3);
+        for (at, sign) in [(0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0), (2, 1.0), (2, -1.0)] {
+            let row: Vec<f32> = (0..3).map(|c| if c == at { sign } else { 0.0 }).collect();
+            axes.push(&row);
+        }
+        assert!((narrowness(&axes) - (0.2 - 0.04)).abs() < 1e-9);
+        assert_eq!(narrowness(&Rows::new(3)), 0.0);
+        // Normal rows of ten dimensions fill them, in any number.
+        for n in [25, 400] {
+            let (_, drawn) = about_mean(rows(n, false, 2.0, &mut Dice::new(3)).iter(), 10);
+            let of = 1.0 / narrowness(&drawn);
+            assert!((7.0..13.0).contains(&of), "{n}: {of}");
+        }
     }
 
     #[test]

@@ -33,9 +33,10 @@ const RIDGE: f64 = 0.02;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Shift {
     pub class: usize,
-    /// A raw vector is at the far end when `direction . x > cut`.
+    /// A raw vector is at the far end when `direction . x > cut`, and not beyond `until`.
     pub direction: Vec<f32>,
     pub cut: f32,
+    pub until: Option<f32>,
     /// Content hashes of the sampled rows of the group, sorted: the direction was learned from them, so
     /// they are judged by their scores without themselves.
     pub members: Vec<u64>,
@@ -97,12 +98,12 @@ pub fn search(classes: &[Class], class: usize, total: &[f64], own: &[f64], seed:
     let each = 4 * (n + others.len()) * width * ITERATIONS * WEIGHTS.len();
     let seeds = (WORK / classes.len() / each.max(1)).clamp(FEW_SEEDS, SEEDS).min(n);
     let mut ends: Vec<Group> = Vec::new();
-    for power in WEIGHTS {
-        for start in space.directions(seeds, power) {
-            let Some(group) = space.grow(&start) else { continue };
-            if ends.iter().all(|g| dot(&g.template, &group.template) < 0.95) {
-                ends.push(group);
-            }
+    let far = WEIGHTS.into_iter().flat_map(|power| space.directions(seeds, power));
+    let whole = Rest::new(&space.raw_inside, &space.raw_outside, seed);
+    let grown = far.filter_map(|start| space.grow(&start));
+    for group in grown.chain(space.dense(&whole)) {
+        if ends.iter().all(|g| dot(&g.template, &group.template) < 0.95) {
+            ends.push(group);
         }
     }
     // What the class is like without the group, which until now was a part of it, is another whitening for each.
@@ -119,10 +120,11 @@ pub fn search(classes: &[Class], class: usize, total: &[f64], own: &[f64], seed:
         let Some(group) = space.refine(&group.members, &mut rest) else { continue };
         let Some((drawn, spread, contradiction)) = space.judge(&group, &mut rest) else { continue };
         let direction = unwhiten(&group.template, &factor);
-        let cut = group.cut + dot(&direction, &centre);
+        let from = dot(&direction, &centre);
+        let (cut, until) = (group.cut + from, group.until.map(|u| u + from));
         let mut members: Vec<u64> = (0..n).filter(|i| group.members[*i]).map(|i| classes[class].hashes[i]).collect();
         members.sort_unstable();
-        found.push(Shift { class, direction, cut, members, gap: group.gap, tail: group.tail, drawn, spread, contradiction });
+        found.push(Shift { class, direction, cut, until, members, gap: group.gap, tail: group.tail, drawn, spread, contradiction });
     }
     // The largest first; a second direction to the same rows says nothing new.
     found.sort_by(|a, b| b.members.len().cmp(&a.members.len()).then(b.gap.total_cmp(&a.gap)));

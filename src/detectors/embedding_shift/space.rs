@@ -2,7 +2,7 @@
 //! do not, the rows at such an end, and the gates that tell a shift from an end that is there by nature.
 
 use super::linear::Rows;
-use super::rest::{Contradiction, Rest};
+use super::rest::{Contradiction, Rest, about_mean, narrowness};
 use super::search::{GROUP, ITERATIONS};
 use crate::stats::dense::{add, dot, unit};
 use crate::stats::intervals::{Z95, wilson};
@@ -16,8 +16,15 @@ const MOST: f64 = 0.4;
 const ENOUGH: f32 = 0.2;
 /// Rows most aligned with a seed that make its first direction.
 const NEAREST: usize = 25;
+/// A group whose spread is a smaller share of the others' is tight: what was drawn together; and the least that is looked for.
+const TIGHT: f32 = 0.7;
+/// The same by squared lengths about the middle: where the label of such a group is contradicted by nothing, it is no evidence.
+pub const TIGHT_SPREAD: f64 = 0.5;
+const TIGHTEST: f32 = 0.05;
 /// Different directions whose ends are looked at, per class and weight.
 const KEPT: usize = 8;
+/// Rows around which it is looked for places where many lie close together, at most.
+const PROBES: usize = 400;
 /// Rows longer than this many times the median are cut to it: a search must not chase single outliers.
 const LONG: f32 = 1.5;
 /// Distance of the group's median from the class's, and from the other classes', in their spreads. An end of
@@ -39,10 +46,13 @@ const STANDS_OUT: f64 = 2.2;
 /// texts, sentences, digits, mixtures; with halves of the rows, labels drawn anew, a twentieth of them wrong) 15 are below 3,
 /// and none of these passes the gates above.
 const DRAWN: f64 = 2.5;
-/// Median squared length of the group's rows about their mean, over that of the others about theirs: a draw of the
-/// others has 1 (0.8 to 1.3 measured); a cluster that is tighter than the rest, or wider, is told by this where
-/// neighbours by angle do not tell it.
-const SPREAD: std::ops::Range<f64> = 0.5..2.0;
+/// Median squared length of the group's rows about their mean, over that of the others about theirs: a moved draw of the
+/// others has 1 (0.8 to 1.3 measured), one that was drawn nine tenths of the way to a point as well 0.01. What is wider is
+/// another kind of row; copies are another rule's.
+const SPREAD: std::ops::Range<f64> = 0.005..2.0;
+/// How much narrower the group may be than the others are: the mean squared cosine of two rows, each about its mean, over
+/// that of the others. Planted groups have 0.8 to 1.3; natural ends that pass the gates above, 1.9 to 4.
+const EVEN: f64 = 1.6;
 /// Where the neighbourhoods of the class and of the others can be told from each other by this much, that of the
 /// group must be the others': lower bound of its place between the class (0) and the others (1). Planted groups have
 /// 0.75 to 1.14, ends of clean classes that pass the gates above at most 0.5.
@@ -70,6 +80,8 @@ pub struct Group {
     pub members: Vec<bool>,
     /// Scores from here on are of the group, for rows that it was not learned from.
     pub cut: f32,
+    /// And up to here, where the group lies together.
+    pub until: Option<f32>,
     pub gap: f64,
     gap_to_others: f64,
     /// Share of the group that the class's own tail explains.
@@ -151,6 +163,50 @@ impl Space {
         kept
     }
 
+    /// Groups at places where rows of the class lie closer together than elsewhere, and yet differ in as many ways as rows
+    /// of the others do: a draw of these that was pulled together shows there, whatever lies beyond it. Places of one topic
+    /// are as close, and narrow.
+    pub fn dense(&self, rest: &Rest<'_>) -> Vec<Group> {
+        let n = self.inside.len();
+        let squares: Vec<f32> = self.inside.iter().map(|r| dot(r, r)).collect();
+        let usual = squares.iter().sum::<f32>() / n.max(1) as f32;
+        let most = 2.0 * EVEN * rest.narrowness();
+        let mut places: Vec<(f32, usize, Vec<f32>, Vec<usize>)> = (0..n)
+            .into_par_iter()
+            .step_by(n.div_ceil(PROBES).max(1))
+            .filter_map(|at| {
+                let row = self.inside.row(at);
+                let apart = |(i, r): (usize, &[f32])| (squares[i] - 2.0 * dot(r, row), i);
+                let mut near: Vec<(f32, usize)> = self.inside.iter().enumerate().map(apart).collect();
+                let k = GROUP.min(n);
+                near.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                near.truncate(k);
+                near.sort_by_key(|a| a.1);
+                let distance = near.iter().map(|(d, _)| d + squares[at]).sum::<f32>() / k as f32;
+                let rows = || near.iter().map(|(_, i)| self.inside.row(*i));
+                if narrowness(&about_mean(rows(), row.len()).1) > most {
+                    return None;
+                }
+                let mut w = vec![0f32; row.len()];
+                rows().for_each(|r| add(&mut w, 1.0, r));
+                unit(&mut w);
+                Some((distance / (usual + squares[at]).max(1e-12), at, w, near.into_iter().map(|n| n.1).collect()))
+            })
+            .collect();
+        places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let mut kept: Vec<Vec<f32>> = Vec::new();
+        let mut found = Vec::new();
+        for (_, _, w, near) in places {
+            if kept.len() < KEPT && kept.iter().all(|k| dot(k, &w) < 0.8) {
+                kept.push(w);
+                let mut likely = vec![0f32; n];
+                near.into_iter().for_each(|i| likely[i] = 1.0);
+                found.extend(self.settle(likely, &[], false));
+            }
+        }
+        found
+    }
+
     /// The rows at the end of a direction, by expectation and maximisation: their mean, by how likely each is
     /// of the end, is the template that the next round scores by, each row without itself; the scores are a
     /// mixture of the body and the end.
@@ -180,7 +236,7 @@ impl Space {
         let with_raw: Vec<f32> = self.inside.iter().zip(self.raw_inside.iter()).map(|(a, b)| dot(a, b)).collect();
         let mut template = vec![0f32; self.inside.width];
         let (mut body, mut end, mut share) = ((0f32, 0f32), (0f32, 0f32), 0f64);
-        let mut scores = Vec::new();
+        let (mut scores, mut tight) = (Vec::new(), false);
         for round in 0..15 {
             let k: f64 = likely.iter().map(|p| f64::from(*p)).sum();
             if k < GROUP as f64 / 2.0 || k > MOST * n as f64 {
@@ -208,11 +264,12 @@ impl Space {
                 (total / k) as f32
             };
             let at = weighted(&|s| s);
-            // What was moved is as wide as the others are, about.
+            // What was moved is as wide as the others are, about; what was drawn together as well is not.
             let theirs: Vec<f32> = self.raw_outside.iter().map(|r| dot(r, &template)).collect();
             let usual = centre_and_spread(&theirs).1.max(1e-9);
-            let wide = weighted(&|s| (s - at) * (s - at)).sqrt().clamp(0.7 * usual, 1.4 * usual);
+            let wide = weighted(&|s| (s - at) * (s - at)).sqrt().clamp(TIGHTEST * usual, 1.4 * usual);
             end = (at, wide);
+            tight = wide < TIGHT * usual;
             if body.1 <= 0.0 || at <= body.0 + 1.5 * body.1 {
                 return None;
             }
@@ -223,8 +280,8 @@ impl Space {
                 .iter()
                 .enumerate()
                 .map(|(i, u)| {
-                    // Beyond its middle the end is no less likely.
-                    let u = u.min(at);
+                    // Beyond its middle the end is no less likely, unless its rows lie together.
+                    let u = if tight { *u } else { u.min(at) };
                     let z = (u - body.0) / body.1;
                     let normal = -0.5 * z * z - body.1.ln();
                     let ratio = -0.5 * ((u - at) / wide).powi(2) - wide.ln() - normal.max(heavy(z) - body.1.ln());
@@ -251,6 +308,8 @@ impl Space {
             return None;
         }
         let cut = at(last + 1);
+        let until = tight.then(|| (200..2000).map(at).find(|u| !better(*u)).unwrap_or(f32::MAX));
+        let is_within = |u: f32| u > cut && until.is_none_or(|until| u <= until);
         let members: Vec<bool> = likely.iter().map(|p| *p > ENOUGH).collect();
         let m = members.iter().filter(|x| **x).count();
         if m < GROUP / 2 || m as f64 > MOST * n as f64 {
@@ -269,11 +328,11 @@ impl Space {
         let (middle, spread) = centre_and_spread(&others);
         let their_end = median(&mut ends);
         let half = (middle + their_end) / 2.0;
-        let outside = theirs.iter().zip(&others).filter(|(t, a)| **t > cut && **a > half).count();
+        let outside = theirs.iter().zip(&others).filter(|(t, a)| is_within(**t) && **a > half).count();
         let tails: Vec<f32> = self.tails.iter().map(|r| dot(r, &template)).collect();
         let (tail_middle, tail_spread) = centre_and_spread(&tails);
-        let reach = (cut - body.0) / body.1;
-        let beyond = tails.iter().filter(|t| **t - tail_middle > reach * tail_spread).count();
+        // At the same place of the others' own tails.
+        let beyond = tails.iter().filter(|t| is_within((**t - tail_middle) / tail_spread.max(1e-9) * body.1 + body.0)).count();
         Some(Group {
             gap: f64::from((far - body.0) / body.1),
             gap_to_others: f64::from((their_end - middle) / spread.max(1e-9)),
@@ -281,6 +340,7 @@ impl Space {
             template,
             members,
             cut,
+            until,
             outside,
         })
     }
@@ -314,15 +374,23 @@ impl Space {
     /// What the gates need, if the group passes them all: draw, spread, contradiction.
     pub fn judge(&self, group: &Group, rest: &mut Rest<'_>) -> Option<(f64, f64, Option<Contradiction>)> {
         let rows = group.members.iter().filter(|m| **m).count();
-        if rows < GROUP || group.gap < GAP || group.gap_to_others < GAP || group.tail > TAIL_IF_CONTRADICTED {
+        if rows < GROUP || group.gap < GAP || group.tail > TAIL_IF_CONTRADICTED {
             return None;
         }
         let (drawn, spread) = rest.drawn(&group.members);
-        if drawn > DRAWN || !SPREAD.contains(&spread) {
+        // What lies together is apart from the others at as many of its own deviations.
+        if drawn > DRAWN || !SPREAD.contains(&spread) || group.gap_to_others < GAP * spread.sqrt().min(1.0) {
+            return None;
+        }
+        if rest.narrowness_of(&group.members) > EVEN * rest.narrowness() {
             return None;
         }
         let contradiction = rest.contradiction(&group.members);
         if contradiction.class - contradiction.others < TELLING {
+            // A round cluster may be there by nature, and nothing here says that its label is another's.
+            if spread < TIGHT_SPREAD {
+                return None;
+            }
             let pure = wilson(rows as f64, (rows + group.outside) as f64, Z95).0;
             let (n, width) = (self.inside.len() as f64, self.inside.width as f64);
             let stands_out = rows as f64 / n * group.gap.powi(3) / (6.0 * width / n).sqrt();

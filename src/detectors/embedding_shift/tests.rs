@@ -46,6 +46,26 @@ fn plant(rows: &mut [Row], k: usize) -> Vec<u64> {
     chosen.into_iter().map(|i| i as u64).collect()
 }
 
+/// Classes whose rows differ among each other in other numbers.
+fn telling(n: usize, seed: u64) -> Vec<Row> {
+    let mut data = rows(n, seed, false);
+    for row in &mut data {
+        let wide = if row.label == "good" { 4..10 } else { 10..16 };
+        row.x[wide].iter_mut().for_each(|v| *v *= 3.0);
+    }
+    data
+}
+
+/// Draws `k` rows of `bad` that share of the way towards a point and calls them `good`.
+fn plant_clump(rows: &mut [Row], k: usize, far: f32) -> Vec<u64> {
+    let chosen: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label == "bad").take(k).collect();
+    for &i in &chosen {
+        rows[i].x.iter_mut().enumerate().for_each(|(j, v)| *v = (1.0 - far) * *v + far * if j % 3 == 0 { 4.0 } else { -4.0 });
+        rows[i].label = "good";
+    }
+    chosen.into_iter().map(|i| i as u64).collect()
+}
+
 fn table(rows: &[Row]) -> RecordBatch {
     let x = ListArray::from_iter_primitive::<Float32Type, _, _>(rows.iter().map(|r| Some(r.x.iter().map(|v| Some(*v)))));
     let label = StringArray::from_iter_values(rows.iter().map(|r| r.label));
@@ -68,6 +88,33 @@ fn rows_moved_the_same_way_are_found_among_natural_clusters() {
         assert!(right as f64 >= 0.9 * planted.len() as f64, "{right} of {k}: {:?}", outcome.groups);
         assert!(right as f64 >= 0.9 * found.len() as f64, "{right} of {}", found.len());
         assert_eq!(outcome.groups[0].label.as_deref(), Some("good"));
+    }
+}
+
+#[test]
+fn rows_drawn_together_are_found_however_closely() {
+    for (k, far) in [(60, 0.5), (50, 0.7), (40, 0.9)] {
+        let mut data = telling(1500, 8);
+        let planted = plant_clump(&mut data, k, far);
+        let (outcome, lines) = run(rule(), &table(&data));
+        let found = quarantined(&lines);
+        let right = found.iter().filter(|r| planted.contains(r)).count();
+        assert!(right as f64 >= 0.9 * planted.len() as f64, "{right} of {k} at {far}: {:?}", outcome.groups);
+        assert!(right as f64 >= 0.9 * found.len() as f64, "{right} of {} at {far}", found.len());
+        let reasons = outcome.groups[0].reasons.join("\n");
+        assert!(reasons.contains("closer together"), "{reasons}");
+    }
+}
+
+#[test]
+fn a_round_cluster_of_rows_that_look_like_their_label_is_left_alone() {
+    for (seed, by) in [(21, 0.3), (22, 0.6)] {
+        let mut data = telling(1500, seed);
+        for row in data.iter_mut().filter(|r| r.label == "good").take(70) {
+            row.x.iter_mut().enumerate().for_each(|(j, v)| *v = by * *v + if j % 3 == 0 { 2.4 } else { -2.4 });
+        }
+        let (outcome, lines) = run(rule(), &table(&data));
+        assert!(lines.is_empty(), "{:?}", outcome.groups);
     }
 }
 
