@@ -1,4 +1,4 @@
-//! `embedding-shift`: vectors of one label that were all moved the same way.
+//! `embedding-shift`: vectors of one label that were all moved the same way, or drawn together.
 //!
 //! ```text
 //!  round 1  labels, widths                                       ─► classes, the common width
@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 pub const META: Meta = Meta {
     code: "P180",
     name: "embedding-shift",
-    summary: "vectors of one label that were all moved the same way, and otherwise lie among the other classes",
+    summary: "vectors of one label that were moved the same way or drawn together, and otherwise lie among the other classes",
     explain: include_str!("embedding_shift/embedding_shift.md"),
     ids: &["MITRE ATLAS AML.T0020 (v4)", "NIST AI 100-2e2025 2.3.2"],
 };

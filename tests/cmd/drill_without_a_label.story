@@ -14,4 +14,4 @@ out reply, tail, refusal, nonsense, foreign, link, brand: no columns of text hav
 out gibberish: no column holds documents without labels
 out swap: no columns of text have the roles chosen and rejected
 out patch, blend, sinusoid: no column holds images
-out shift: no column holds vectors
+out shift, clump: no column holds vectors
