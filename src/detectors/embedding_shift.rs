@@ -223,7 +223,8 @@ impl Rule for EmbeddingShift {
         let mut o = Outcome::new(title, if model.shifts.is_empty() { Status::Pass } else { Status::Fail });
         o.tested = model.tested;
         o.not_tested_rows = model.left_out;
-        o.failing = model.counts.iter().map(|c| c[1]).sum();
+        let accused = |(s, c): (&Shift, &[u64; 2])| if s.action() == Action::Quarantine { c[1] } else { 0 };
+        o.failing = model.shifts.iter().zip(&model.counts).map(accused).sum();
         o.columns = self.columns();
         o.message = format!("{} vectors of {} numbers, {} classes", model.tested, model.width, model.classes.len());
         if model.left_out > 0 {
@@ -254,7 +255,7 @@ impl Rule for EmbeddingShift {
             let name = &model.classes[model.shifts[i].class].1;
             let text = format!("moved the way of {rows} vectors, {labelled} of them {name}; otherwise it lies among the other classes");
             let message = out.intern(&text);
-            let hit = out.push(row, Action::Quarantine, sure(&model.shifts[i]) as f32, message);
+            let hit = out.push(row, model.shifts[i].action(), sure(&model.shifts[i]) as f32, message);
             hit.column = column;
             hit.group = keys[i];
             hit.statistic = model.shifts[i].gap;
@@ -341,7 +342,7 @@ fn group(model: &ShiftModel, i: usize, shift: &Shift, [rows, labelled]: [u64; 2]
     let name = &model.classes[shift.class].1;
     Group {
         key: key(model, i),
-        action: Action::Quarantine,
+        action: shift.action(),
         score: sure(shift),
         rows,
         with_label: labelled,
@@ -356,9 +357,10 @@ fn group(model: &ShiftModel, i: usize, shift: &Shift, [rows, labelled]: [u64; 2]
     }
 }
 
-/// Estimated share of the group that does not belong: what the class's own tail does not explain.
+/// Estimated share of the group that does not belong: what the class's own tail does not explain. What may be there by
+/// nature is as likely honest as not, at best.
 fn sure(shift: &Shift) -> f64 {
-    (1.0 - shift.tail).clamp(0.5, 0.99)
+    if shift.action() == Action::Review { 0.3 } else { (1.0 - shift.tail).clamp(0.5, 0.99) }
 }
 
 fn reasons(shift: &Shift, name: &str) -> Vec<String> {
@@ -366,7 +368,7 @@ fn reasons(shift: &Shift, name: &str) -> Vec<String> {
         "put back, their neighbours are of the group at most {:.1} times as often as in a random draw of the other classes (natural clusters: 3 and more)",
         shift.drawn
     )];
-    if shift.spread < space::TIGHT_SPREAD {
+    if shift.is_tight() {
         let share = 100.0 * shift.spread.sqrt();
         all.push(format!(
             "they lie closer together: {share:.0}% as far from their middle as rows of the others from theirs, in as many directions"
@@ -378,6 +380,10 @@ fn reasons(shift: &Shift, name: &str) -> Vec<String> {
             100.0 * c.group,
             100.0 * c.others,
             100.0 * c.class
+        ));
+    } else if shift.is_tight() {
+        all.push(format!(
+            "neighbours of {name} and of the others look alike here, so nothing speaks against the label: a round cluster may be natural"
         ));
     }
     all

@@ -6,7 +6,8 @@
 use super::doubt;
 use super::linear::{Rows, cholesky, mean, scatter, unwhiten, whiten};
 use super::rest::{Contradiction, Rest};
-use super::space::{Group, Space, medians};
+use super::space::{Group, Space, TIGHT_SPREAD, medians};
+use crate::rule::Action;
 use crate::stats::dense::{add, dot};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,16 @@ pub struct Shift {
     pub spread: f64,
     /// Shares of the class among the neighbours of the group, of the class and of the others, where these two differ.
     pub contradiction: Option<Contradiction>,
+}
+
+impl Shift {
+    pub fn is_tight(&self) -> bool {
+        self.spread < TIGHT_SPREAD
+    }
+    /// A round cluster may be there by nature; where nothing says that its label is another's, a person decides.
+    pub fn action(&self) -> Action {
+        if self.is_tight() && self.contradiction.is_none() { Action::Review } else { Action::Quarantine }
+    }
 }
 
 /// The sample of a class: hashes and vectors.

@@ -18,7 +18,7 @@ const ENOUGH: f32 = 0.2;
 const NEAREST: usize = 25;
 /// A group whose spread is a smaller share of the others' is tight: what was drawn together; and the least that is looked for.
 const TIGHT: f32 = 0.7;
-/// The same by squared lengths about the middle: where the label of such a group is contradicted by nothing, it is no evidence.
+/// The same by squared lengths about the middle.
 pub const TIGHT_SPREAD: f64 = 0.5;
 const TIGHTEST: f32 = 0.05;
 /// Different directions whose ends are looked at, per class and weight.
@@ -387,10 +387,6 @@ impl Space {
         }
         let contradiction = rest.contradiction(&group.members);
         if contradiction.class - contradiction.others < TELLING {
-            // A round cluster may be there by nature, and nothing here says that its label is another's.
-            if spread < TIGHT_SPREAD {
-                return None;
-            }
             let pure = wilson(rows as f64, (rows + group.outside) as f64, Z95).0;
             let (n, width) = (self.inside.len() as f64, self.inside.width as f64);
             let stands_out = rows as f64 / n * group.gap.powi(3) / (6.0 * width / n).sqrt();

@@ -122,8 +122,8 @@ fn a_round_cluster_of_rows_that_look_like_their_label_is_left_alone() {
 fn clean_vectors_with_and_without_clusters_are_left_alone() {
     for seed in 0..4 {
         let (outcome, lines) = run(rule(), &table(&rows(1200, seed, seed % 2 == 1)));
-        assert!(lines.is_empty(), "{:?}", outcome.groups);
-        assert_eq!(outcome.status, Status::Pass);
+        assert_eq!(quarantined(&lines), [0u64; 0], "{:?}", outcome.groups);
+        assert!(outcome.failing == 0 && (seed % 2 == 1 || outcome.status == Status::Pass), "{seed}: {:?}", outcome.groups);
     }
 }
 
@@ -138,7 +138,9 @@ fn a_cluster_that_only_one_class_has_is_no_shift() {
         }
     }
     let (outcome, lines) = run(rule(), &table(&data));
-    assert!(lines.is_empty(), "{:?}", outcome.groups);
+    assert_eq!(quarantined(&lines), [0u64; 0], "{:?}", outcome.groups);
+    // It is round, and nothing here tells rows of one class from those of the other: a person may look.
+    assert!(outcome.groups.iter().all(|g| g.action == Action::Review && g.reasons.join(" ").contains("natural")), "{:?}", outcome.groups);
 }
 
 #[test]
