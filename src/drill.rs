@@ -18,7 +18,7 @@ use crate::batch::{Batch, RowId};
 use crate::contract::{Contract, Roles};
 use crate::engine::{Engine, Input, Progress, Sink};
 use crate::error::{Error, Result};
-use crate::rule::{Action, Context, DynRule, Findings, Plan};
+use crate::rule::{Action, Context, DynRule, Findings, Floor, Plan};
 use crate::sketch::minhash::mix;
 use crate::source::Shard;
 use arrow::datatypes::Schema;
@@ -192,12 +192,12 @@ fn count(family: Family, number: u64, plant: &family::Plant, before: &Found, aft
     let quarantined = hit(&after.quarantined);
     let planted = |r: &RowId| plant.rows.contains(r) || plant.cover.contains(r);
     let others = after.quarantined.iter().filter(|r| !planted(r) && !before.quarantined.contains(r));
-    let meant = |f: &&Stated| {
-        f.rule == family.rule() && family.floor().is_none_or(|name| name == f.family) && (f.class.is_none() || f.class == plant.class)
+    let meant = |(rule, f): &(&'static str, Floor)| {
+        *rule == family.rule() && family.floor().is_none_or(|name| name == f.family) && (f.class.is_none() || f.class == plant.class)
     };
     // Nothing is promised where the trigger stands in a column that is left out.
-    let left_out = |f: &Stated| f.rows.is_none() && plant.edits.iter().any(|(column, _)| f.columns.contains(column));
-    let stated: Vec<&Stated> = after.floors.iter().filter(meant).collect();
+    let left_out = |f: &Floor| f.rows.is_none() && plant.edits.iter().any(|(column, _)| f.columns.contains(column));
+    let stated: Vec<&Floor> = after.floors.iter().filter(|f| meant(f)).map(|(_, f)| f).collect();
     let floor = if stated.iter().any(|f| left_out(f)) { None } else { stated.iter().filter_map(|f| f.rows).min() };
     Trial {
         family,
@@ -217,16 +217,8 @@ struct Found {
     quarantined: BTreeSet<RowId>,
     /// Not quarantined as well.
     review: BTreeSet<RowId>,
-    floors: Vec<Stated>,
-}
-
-/// One line of a floor, in rows.
-struct Stated {
-    rule: &'static str,
-    family: String,
-    class: Option<String>,
-    rows: Option<u64>,
-    columns: Vec<String>,
+    /// By the code of the rule that states them.
+    floors: Vec<(&'static str, Floor)>,
 }
 
 fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &Options<'_>) -> Result<Found> {
@@ -236,11 +228,8 @@ fn run<I: Input>(input: &I, plan: &Plan, rules: &[Box<dyn DynRule>], options: &O
     engine.judge(rules, &learned, &rows)?;
     let (quarantined, review) = rows.0.into_inner().map_err(Error::internal)?;
     let review = review.difference(&quarantined).copied().collect();
-    let stated = rules.iter().zip(&learned).flat_map(|(rule, l)| l.outcome.floor.iter().map(|f| (rule.meta().code, f)));
-    let floors =
-        stated.map(|(rule, f)| Stated { rule, family: f.family.clone(), class: f.class.clone(), rows: f.rows, columns: f.columns.clone() });
-    let floors = floors.collect();
-    Ok(Found { quarantined, review, floors })
+    let stated = rules.iter().zip(&learned).flat_map(|(rule, l)| l.outcome.floor.iter().map(|f| (rule.meta().code, f.clone())));
+    Ok(Found { quarantined, review, floors: stated.collect() })
 }
 
 type Listed = (BTreeSet<RowId>, BTreeSet<RowId>);

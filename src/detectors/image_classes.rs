@@ -127,7 +127,7 @@ pub fn columns(context: &Context<'_>) -> Result<(String, String), String> {
     let image = image_column(context)?;
     let label = context.roles.first(Role::Label).ok_or("no column has the role label")?;
     match context.schema.field_with_name(label) {
-        Ok(field) if matches!(kind_of(field.data_type()), Some(Kind::Number | Kind::Text)) => Ok((image, label.to_owned())),
+        Ok(field) if kind_of(field.data_type()).is_some_and(Kind::names_classes) => Ok((image, label.to_owned())),
         Ok(field) => Err(format!("`{label}` is {}, neither text nor a number", field.data_type())),
         Err(_) => Err(format!("column `{label}` is not in the data")),
     }

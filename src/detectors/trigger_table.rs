@@ -245,7 +245,7 @@ pub struct TableModel {
     tested_pairs: usize,
     /// Why pairs were not looked at.
     pairs_skipped: Option<String>,
-    /// Columns whose values decide the label by themselves.
+    /// Columns whose values decide the label by themselves: for values alone, and for those of pairs.
     ruled: [Vec<String>; 2],
     /// Per class: log-odds that the values of a pair give it by themselves, which nine in ten stay below.
     leans: Vec<f64>,
@@ -753,7 +753,7 @@ pub fn build(context: &crate::rule::Context<'_>, label: &str, family: Family) ->
     let kind = |name: &str| context.schema.field_with_name(name).ok().and_then(|f| crate::features::table::kind_of(f.data_type()));
     let columns: Vec<(String, Kind)> =
         context.roles.all(Role::Feature).filter(|n| *n != label).filter_map(|n| kind(n).map(|k| (n.to_owned(), k))).collect();
-    if !matches!(kind(label), Some(Kind::Number | Kind::Text)) {
+    if !kind(label).is_some_and(Kind::names_classes) {
         return Err(format!("table values: `{label}` is neither text nor a number"));
     }
     match columns.len() {

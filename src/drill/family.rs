@@ -170,6 +170,7 @@ impl Family {
             Family::Pair => Some("pairs of values"),
             // Nothing is promised for a value that honest rows have as well.
             Family::CommonValue => Some("common values"),
+            // Nor for vectors drawn together: the floor is of moved ones.
             Family::Clump => Some("vectors drawn together"),
             _ => None,
         }

@@ -196,11 +196,16 @@ impl Survey {
                 let points = embedding.as_ref().and_then(|n| batch.column(n)).and_then(Vectors::of);
                 let features: Vec<Option<&ArrayRef>> = features.iter().map(|n| batch.column(n)).collect();
                 for ((range, seen), column) in ranges.iter_mut().zip(&mut values).zip(&features) {
-                    widen(range, *column);
-                    if seen.len() < VALUES
-                        && let Some(column) = column
-                    {
-                        seen.extend(codes(column.as_ref()));
+                    let Some(column) = column else { continue };
+                    let (ranged, open) = (has_range(column.data_type()), seen.len() < VALUES);
+                    if ranged || open {
+                        let codes = codes(column.as_ref());
+                        if ranged {
+                            widen(range, &codes);
+                        }
+                        if open {
+                            seen.extend(codes);
+                        }
                     }
                 }
                 for i in 0..batch.rows() {
@@ -365,9 +370,12 @@ fn one(array: &ArrayRef, i: usize) -> Result<ArrayRef> {
     arrow::compute::take(array, &arrow::array::UInt64Array::from(vec![i as u64]), None).map_err(Error::internal)
 }
 
-fn widen(range: &mut Option<(f64, f64)>, column: Option<&ArrayRef>) {
-    let Some(column) = column.filter(|c| c.data_type().is_numeric() || is_time(c.data_type())) else { return };
-    for x in codes(column.as_ref()).into_iter().map(code_number).filter(|x| x.is_finite()) {
+fn has_range(data_type: &DataType) -> bool {
+    data_type.is_numeric() || is_time(data_type)
+}
+
+fn widen(range: &mut Option<(f64, f64)>, codes: &[u64]) {
+    for x in codes.iter().map(|c| code_number(*c)).filter(|x| x.is_finite()) {
         let (low, high) = range.unwrap_or((x, x));
         *range = Some((low.min(x), high.max(x)));
     }

@@ -263,12 +263,9 @@ fn the_floor_of_a_trial_is_that_of_the_rule_that_is_to_find_it() {
 
 #[test]
 fn a_trial_in_a_column_that_the_floor_leaves_out_was_promised_nothing() {
-    let floor = |rows, columns: &[&str]| Stated {
-        rule: Family::Value.rule(),
-        family: "table values".into(),
-        class: None,
-        rows,
-        columns: columns.iter().map(|c| (*c).to_owned()).collect(),
+    let floor = |rows, columns: &[&str]| {
+        let columns = columns.iter().map(|c| (*c).to_owned()).collect();
+        (Family::Value.rule(), Floor { family: "table values".into(), rows, columns, ..Floor::default() })
     };
     let input = InMemory::new(vec![loans(500)]);
     let survey = survey_of("taster: 1\ncolumns:\n  mood: {role: label}\n", &input);

@@ -27,23 +27,14 @@ pub struct Move {
 /// # Errors
 /// The reason, when there are no vectors to draw towards.
 pub fn clump(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String> {
-    let rows = &survey.vectors;
-    let width = rows.first().map_or(0, Vec::len);
-    if rows.len() < 2 || width == 0 {
-        return Err("there are not two vectors of one width".into());
-    }
+    let (rows, width) = (&survey.vectors, width_of(survey)?);
     let far = DRAWN.0 + dice.unit() * (DRAWN.1 - DRAWN.0);
     let of_the_data = dice.roll(2) == 0;
     let point: Vec<f64> = if of_the_data {
         rows[dice.roll(rows.len())].iter().map(|x| f64::from(*x)).collect()
     } else {
-        let n = rows.len() as f64;
-        let column = |c: usize| rows.iter().map(move |r| f64::from(r[c]));
-        let moments = |c: usize| {
-            let mean = column(c).sum::<f64>() / n;
-            (mean, (column(c).map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
-        };
-        (0..width).map(moments).map(|(mean, deviation)| mean + deviation * dice.normal()).collect()
+        let column = |c: usize| moments(&rows.iter().map(|r| f64::from(r[c])).collect::<Vec<f64>>());
+        (0..width).map(column).map(|(mean, deviation)| mean + deviation * dice.normal()).collect()
     };
     let place = if of_the_data { "a vector of the data" } else { "a random place" };
     let moved = Move { keep: 1.0 - far, add: point.into_iter().map(|x| far * x).collect() };
@@ -55,24 +46,31 @@ pub fn clump(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String>
 /// # Errors
 /// The reason, when there is no direction to move along.
 pub fn shift(survey: &Survey, dice: &mut Dice) -> Result<(Edit, String), String> {
-    let width = survey.vectors.first().map_or(0, Vec::len);
-    if survey.vectors.len() < 2 || width == 0 {
-        return Err("there are not two vectors of one width".into());
-    }
+    let width = width_of(survey)?;
     // A normal variate in every dimension points anywhere with the same probability.
     let mut direction: Vec<f64> = (0..width).map(|_| dice.normal()).collect();
     let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
     direction.iter_mut().for_each(|x| *x /= length);
     let along: Vec<f64> = survey.vectors.iter().map(|v| v.iter().zip(&direction).map(|(a, b)| f64::from(*a) * b).sum()).collect();
-    let n = along.len() as f64;
-    let mean = along.iter().sum::<f64>() / n;
-    let deviation = (along.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let (_, deviation) = moments(&along);
     if !(deviation.is_finite() && deviation > 0.0) {
         return Err("all vectors are alike along the direction".into());
     }
     let far = FAR.0 + dice.unit() * (FAR.1 - FAR.0);
     direction.iter_mut().for_each(|x| *x *= far * deviation);
     Ok((Edit::Vector(Move { keep: 1.0, add: direction }), format!("moved by {far:.1} standard deviations along a random direction")))
+}
+
+fn width_of(survey: &Survey) -> Result<usize, String> {
+    let width = survey.vectors.first().map_or(0, Vec::len);
+    if survey.vectors.len() < 2 || width == 0 { Err("there are not two vectors of one width".into()) } else { Ok(width) }
+}
+
+/// Mean and standard deviation of a sample.
+fn moments(x: &[f64]) -> (f64, f64) {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    (mean, (x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
 
 /// The column with the chosen rows moved; rows of another width stay as they are. `None` when it

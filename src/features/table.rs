@@ -26,6 +26,10 @@ impl Kind {
     pub fn is_ordered(self) -> bool {
         self != Kind::Text
     }
+    /// Whether a column of these can be a label.
+    pub fn names_classes(self) -> bool {
+        self != Kind::Time
+    }
 }
 
 /// `None` for a type that is no table feature (lists, bytes).
@@ -127,9 +131,10 @@ pub fn mix(mut x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::TimestampNanosecondArray;
     use arrow::array::{ArrayRef, BooleanArray, DictionaryArray, Float32Array, Int64Array, ListArray, StringArray};
-    use arrow::array::{Date32Array, Date64Array, DurationMillisecondArray, Time32SecondArray, Time64MicrosecondArray};
+    use arrow::array::{
+        Date32Array, Date64Array, DurationMillisecondArray, Time32SecondArray, Time64MicrosecondArray, TimestampNanosecondArray,
+    };
     use arrow::datatypes::{Int8Type, Int32Type};
     use std::sync::Arc;
 

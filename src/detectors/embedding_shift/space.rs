@@ -16,10 +16,11 @@ const MOST: f64 = 0.4;
 const ENOUGH: f32 = 0.2;
 /// Rows most aligned with a seed that make its first direction.
 const NEAREST: usize = 25;
-/// A group whose spread is a smaller share of the others' is tight: what was drawn together; and the least that is looked for.
+/// A group whose spread is a smaller share of the others' is tight: what was drawn together.
 const TIGHT: f32 = 0.7;
 /// The same by squared lengths about the middle.
 pub const TIGHT_SPREAD: f64 = 0.5;
+/// The least spread that is looked for.
 const TIGHTEST: f32 = 0.05;
 /// Different directions whose ends are looked at, per class and weight.
 const KEPT: usize = 8;
@@ -130,13 +131,9 @@ impl Space {
                 let at = s * step % pool;
                 let mut w = self.inside.row(if power == 0 { at } else { self.by_doubt[at] }).to_vec();
                 unit(&mut w);
-                let mut aligned: Vec<(f32, usize)> = self.inside.iter().enumerate().map(|(i, r)| (dot(r, &w), i)).collect();
-                let nearest = NEAREST.min(n);
-                aligned.select_nth_unstable_by(nearest - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                let mut nearest: Vec<usize> = aligned[..nearest].iter().map(|a| a.1).collect();
-                nearest.sort_unstable();
+                let nearest = lowest(self.inside.iter().map(|r| -dot(r, &w)), NEAREST);
                 w.fill(0.0);
-                nearest.into_iter().for_each(|i| add(&mut w, weights[i], self.inside.row(i)));
+                nearest.into_iter().for_each(|(_, i)| add(&mut w, weights[i], self.inside.row(i)));
                 unit(&mut w);
                 for _ in 0..ITERATIONS {
                     let (mine, theirs) = (pull(&self.inside, &weights, &w), pull(&self.outside, &even, &w));
@@ -171,33 +168,30 @@ impl Space {
         let squares: Vec<f32> = self.inside.iter().map(|r| dot(r, r)).collect();
         let usual = squares.iter().sum::<f32>() / n.max(1) as f32;
         let most = 2.0 * EVEN * rest.narrowness();
-        let mut places: Vec<(f32, usize, Vec<f32>, Vec<usize>)> = (0..n)
+        let mut places: Vec<(f32, usize, Vec<usize>)> = (0..n)
             .into_par_iter()
             .step_by(n.div_ceil(PROBES).max(1))
             .filter_map(|at| {
                 let row = self.inside.row(at);
-                let apart = |(i, r): (usize, &[f32])| (squares[i] - 2.0 * dot(r, row), i);
-                let mut near: Vec<(f32, usize)> = self.inside.iter().enumerate().map(apart).collect();
-                let k = GROUP.min(n);
-                near.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-                near.truncate(k);
-                near.sort_by_key(|a| a.1);
-                let distance = near.iter().map(|(d, _)| d + squares[at]).sum::<f32>() / k as f32;
-                let rows = || near.iter().map(|(_, i)| self.inside.row(*i));
-                if narrowness(&about_mean(rows(), row.len()).1) > most {
-                    return None;
-                }
-                let mut w = vec![0f32; row.len()];
-                rows().for_each(|r| add(&mut w, 1.0, r));
-                unit(&mut w);
-                Some((distance / (usual + squares[at]).max(1e-12), at, w, near.into_iter().map(|n| n.1).collect()))
+                let near = lowest(self.inside.iter().zip(&squares).map(|(r, square)| square - 2.0 * dot(r, row)), GROUP);
+                let distance = near.iter().map(|(d, _)| d + squares[at]).sum::<f32>() / near.len() as f32;
+                let near: Vec<usize> = near.into_iter().map(|n| n.1).collect();
+                let rows = near.iter().map(|i| self.inside.row(*i));
+                let is_even = narrowness(&about_mean(rows, row.len()).1) <= most;
+                is_even.then(|| (distance / (usual + squares[at]).max(1e-12), at, near))
             })
             .collect();
         places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let mut kept: Vec<Vec<f32>> = Vec::new();
         let mut found = Vec::new();
-        for (_, _, w, near) in places {
-            if kept.len() < KEPT && kept.iter().all(|k| dot(k, &w) < 0.8) {
+        for (_, _, near) in places {
+            if kept.len() == KEPT {
+                break;
+            }
+            let mut w = vec![0f32; self.inside.width];
+            near.iter().for_each(|i| add(&mut w, 1.0, self.inside.row(*i)));
+            unit(&mut w);
+            if kept.iter().all(|k| dot(k, &w) < 0.8) {
                 kept.push(w);
                 let mut likely = vec![0f32; n];
                 near.into_iter().for_each(|i| likely[i] = 1.0);
@@ -400,6 +394,18 @@ impl Space {
     }
 }
 
+/// The `k` least of the scores, of equals the first ones, with their places and in the order of these.
+fn lowest(scores: impl Iterator<Item = f32>, k: usize) -> Vec<(f32, usize)> {
+    let mut scored: Vec<(f32, usize)> = scores.enumerate().map(|(i, s)| (s, i)).collect();
+    let k = k.min(scored.len());
+    if k > 0 {
+        scored.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    }
+    scored.truncate(k);
+    scored.sort_by_key(|s| s.1);
+    scored
+}
+
 /// Mean of the rows on the positive side, by the squares of their scores: the step towards the end.
 fn pull(rows: &Rows, weights: &[f32], w: &[f32]) -> Vec<f32> {
     let mut out = vec![0f32; rows.width];
@@ -442,6 +448,13 @@ fn shortened(rows: &Rows, by: &Rows) -> Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_scores_come_in_their_order_and_of_equals_the_first() {
+        assert_eq!(lowest([3.0, 1.0, 2.0, 1.0, 0.5].into_iter(), 2), [(1.0, 1), (0.5, 4)]);
+        assert_eq!(lowest([2.0, 1.0].into_iter(), 5), [(2.0, 0), (1.0, 1)]);
+        assert!(lowest(std::iter::empty(), 3).is_empty());
+    }
 
     #[test]
     fn the_third_power_counts_the_positive_side_by_weight() {

@@ -40,13 +40,16 @@ impl Ruling {
     }
     /// The same for a value in a pair, whichever it is.
     pub fn is_common_in_pairs(&self) -> bool {
-        (self.decide.len() as f64 + 0.5) / (self.values.saturating_sub(1) as f64 + 4.0) >= RULED
+        Self::share(self.decide.len(), self.values.saturating_sub(1), false) >= RULED
     }
     /// Share of the values other than one (all of them for null) that decide the label, moved towards one in five where
     /// there are few; less so for a part of a pair.
     pub fn others(&self, code: u64, alone: bool) -> f64 {
         let decide = self.decide.len() - usize::from(self.decide.contains(&code));
         let values = self.values - usize::from(code != NULL && self.values > 0);
+        Self::share(decide, values, alone)
+    }
+    fn share(decide: usize, values: usize, alone: bool) -> f64 {
         (decide as f64 + if alone { 0.85 } else { 0.5 }) / (values as f64 + 4.0)
     }
 }
